@@ -1,0 +1,1 @@
+"""What runs the experiments, apart from the questions they ask."""

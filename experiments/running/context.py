@@ -1,0 +1,56 @@
+"""What an experiment is given besides its settings, and the errors a user can mend."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+
+class UserError(Exception):
+    """Something the user can mend: the message says what was wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where and from which seed an experiment runs."""
+
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    data_dir: Path | None = None
+    quiet: bool = False
+
+    def seeds(self, count: int) -> list[int]:
+        """Seeds of `count` repeats; different run seeds share none.
+
+        A repeat has one seed at every rate: paired starting weights and masks make rates
+        comparable within a repeat.
+        """
+        return [1_000_003 * self.seed + i for i in range(count)]
+
+    @contextmanager
+    def progress(self, total: int, what: str) -> Iterator[Callable[[int], None]]:
+        """A progress bar; calling what it gives with n moves it on by n."""
+        # In a log file every refresh is a line: keep them few.
+        every = 0.5 if sys.stderr.isatty() else 30.0
+        with tqdm(
+            total=total, desc=f"  {what}", disable=self.quiet, leave=False, mininterval=every
+        ) as bar:
+            yield bar.update
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" takes CUDA where there is one; anything else is a torch device name."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from error
+    return device

@@ -1,0 +1,71 @@
+"""Real data sets: from the user's data directory, else downloaded, else a word on what to fetch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from .context import UserError
+
+VARIABLE = "INTERACTIONS_DATA"
+CACHE = Path.home() / ".cache" / "interactions"
+
+BIKE_URL = "https://archive.ics.uci.edu/static/public/275/bike+sharing+dataset.zip"
+BIKE_SHA256 = "e03de4ee4ef4dc376ac6e04bf829673c6269e8eba5c60fa121640fa2f829504f"
+
+
+class MissingDataError(UserError):
+    """A data set is neither here nor to be had."""
+
+
+def data_directory(chosen: Path | None) -> Path:
+    """The directory the user named, by option or by environment variable, else a cache."""
+    if chosen is not None:
+        return chosen
+    return Path(os.environ[VARIABLE]) if VARIABLE in os.environ else CACHE
+
+
+def bike_sharing(data_dir: Path | None) -> pd.DataFrame:
+    """UCI Bike Sharing, hour.csv: 17,379 hours of Capital Bikeshare, Washington D.C.
+
+    Fanaee-T & Gama, Progress in Artificial Intelligence 2 (2013), doi:10.1007/s13748-013-0040-3.
+    """
+    folder = data_directory(data_dir)
+    places = [folder / "hour.csv", folder / "bike_sharing" / "hour.csv"]
+    path = next((p for p in places if p.is_file()), None)
+    if path is None:
+        path = places[1]
+        _download_member(BIKE_URL, "hour.csv", path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != BIKE_SHA256:
+        raise MissingDataError(
+            f"{path} is not the published hour.csv (its SHA-256 differs): remove it, and it will "
+            f"be downloaded, or put the file from {BIKE_URL} there"
+        )
+    return pd.read_csv(path)
+
+
+def _download_member(url: str, member: str, path: Path) -> None:
+    """One file out of a zip archive on the web, written whole or not at all."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            archive = zipfile.ZipFile(io.BytesIO(answer.read()))
+        content = archive.read(member)
+    except (urllib.error.URLError, OSError, zipfile.BadZipFile, KeyError) as error:
+        raise MissingDataError(
+            f"{member} was not found and could not be downloaded ({error}). Fetch {url}, unpack "
+            f"it, and put {member} at {path}, or name its folder with --data-dir or {VARIABLE}"
+        ) from error
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error}") from error

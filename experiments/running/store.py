@@ -1,0 +1,141 @@
+"""What a run leaves behind: a table, pictures, and a record that stands alone."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from .context import Context, UserError
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "seaborn",
+    "xgboost",
+    "xgboost-cpu",
+)
+
+
+def open_folder(path: Path) -> Path:
+    """Make a folder and see that it can be written, before anything is computed."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".write-test"
+        probe.write_text("x")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"the output folder {path} cannot be written ({error.strerror or error}): choose "
+            "another with --out"
+        ) from error
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(
+            f"{path} could not be written ({error.strerror or error}); what was written before "
+            "is untouched"
+        ) from error
+
+
+def write_run(
+    folder: Path,
+    table: pd.DataFrame,
+    *,
+    name: str,
+    protocol: str,
+    preset: str,
+    settings: object,
+    context: Context,
+    seconds: float,
+) -> None:
+    """The table as CSV and the record as JSON."""
+    write_text(folder / "table.csv", table.to_csv(index=False))
+    record = {
+        "experiment": name,
+        "protocol": protocol,
+        "preset": preset,
+        "settings": asdict(settings),
+        "seed": context.seed,
+        "device": describe_device(context.device),
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 1),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "commit": _commit(),
+        "rows": len(table),
+    }
+    write_text(folder / "record.json", json.dumps(record, indent=2) + "\n")
+
+
+def write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> list[Path]:
+    """Every figure as PNG and PDF; returns the PNG files."""
+    paths = []
+    for name, figure in pictures.items():
+        for suffix in (".pdf", ".png"):
+            path = folder / f"{name}{suffix}"
+            try:
+                figure.savefig(path, dpi=160, bbox_inches="tight")
+            except OSError as error:
+                raise UserError(
+                    f"the picture {path} could not be written ({error.strerror or error}); the "
+                    "table beside it is complete"
+                ) from error
+        paths.append(path)
+    return paths
+
+
+def describe_device(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of the checkout, marked where files differ from it; None without git."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changed else "")

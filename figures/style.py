@@ -1,0 +1,54 @@
+"""One look for every picture: the same colour for the same interaction order everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette, distinguishable under the common colour-vision deficiencies.
+_BY_ORDER = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+ABOVE = "#7F7F7F"
+
+
+def order_colour(order: int | str) -> str:
+    """Colour of an order; orders lumped together (">3") are grey."""
+    name = str(order)
+    return ABOVE if name.startswith(">") else _BY_ORDER[(int(name) - 1) % len(_BY_ORDER)]
+
+
+def order_label(order: int | str) -> str:
+    name = str(order)
+    return f"order {int(name[1:]) + 1} and above" if name.startswith(">") else f"order {name}"
+
+
+def rate_colours(rates: Sequence[float]) -> dict[float, tuple[float, float, float]]:
+    """Light to dark as the rate grows."""
+    return dict(zip(rates, sns.color_palette("viridis_r", len(rates)), strict=True))
+
+
+def panes(columns: int, *, rows: int = 1, width: float = 4.2, height: float = 3.6) -> tuple:
+    """A figure with a grid of axes, independent of any display."""
+    with sns.axes_style("whitegrid", {"grid.color": "0.92"}), sns.plotting_context("notebook"):
+        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+        return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def stacked_shares(ax: Axes, positions: Sequence[str], shares: dict[str, Sequence[float]]) -> None:
+    """Bars of shares stacked by order; negative estimates are drawn below zero."""
+    up, down = [0.0] * len(positions), [0.0] * len(positions)
+    for order, values in shares.items():
+        base = [u if v >= 0 else d for u, d, v in zip(up, down, values, strict=True)]
+        ax.bar(
+            positions,
+            values,
+            bottom=base,
+            color=order_colour(order),
+            label=order_label(order),
+            edgecolor="white",
+            linewidth=0.5,
+        )
+        up = [u + max(v, 0.0) for u, v in zip(up, values, strict=True)]
+        down = [d + min(v, 0.0) for d, v in zip(down, values, strict=True)]
