@@ -47,7 +47,6 @@ PRESETS = {
         products=(1, 2, 3, 4),
         sines=(1, 2),
         rates=(0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75),
-        repeats=5,
         batch_size=4096,
         steps=4000,
     ),

@@ -45,7 +45,7 @@ class Context:
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" takes CUDA where there is one; anything else is a torch device name."""
+    """Take a torch device by name; "auto" is CUDA where there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -88,7 +88,7 @@ def _streams(evaluate: Evaluator, max_order: int, budget: int, seed: int) -> lis
 
 
 def _pilot(costs: list[int]) -> list[int]:
-    """Replicates of each stream before the first look: at least a quarter of the dearest one's cost."""
+    """Replicates before the first look; cheap streams get a quarter of the dearest one's cost."""
     return [max(PILOT, PILOT * max(costs) // (4 * cost)) for cost in costs]
 
 

@@ -1,0 +1,100 @@
+"""Distributions: samples, quadrature and orthonormal bases agree with each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interactions import Empirical, Normal, Rademacher, Uniform
+
+RNG = np.random.default_rng(0)
+SKEWED = np.column_stack(
+    [RNG.exponential(size=500), RNG.integers(0, 3, size=500), np.ones(500), RNG.normal(size=500)]
+)
+DISTRIBUTIONS = [
+    Uniform(-1.0, 3.0, dim=3),
+    Normal(2.0, 0.5, dim=3),
+    Rademacher(dim=3),
+    Empirical(SKEWED),
+]
+
+
+@pytest.mark.parametrize("inputs", DISTRIBUTIONS, ids=repr)
+def test_samples_have_the_moments_of_the_quadrature(inputs) -> None:
+    x = inputs.sample(40_000, generator=1).numpy()
+    assert x.shape == (40_000, inputs.dim)
+    for j in range(inputs.dim):
+        nodes, weights = inputs.quadrature(6, coordinate=j)
+        assert weights.sum() == pytest.approx(1, abs=1e-12)
+        for power in (1, 2, 3):
+            values = x[:, j] ** power
+            error = values.std() / np.sqrt(len(values))
+            assert abs(values.mean() - weights @ nodes**power) <= 4.5 * error + 1e-12
+
+
+@pytest.mark.parametrize("inputs", DISTRIBUTIONS, ids=repr)
+def test_basis_is_orthonormal_and_centred_as_far_as_the_support_goes(inputs) -> None:
+    degree = 4
+    for j in range(inputs.dim):
+        nodes, weights = inputs.quadrature(12, coordinate=j)
+        x = torch.zeros(len(nodes), inputs.dim, dtype=torch.float64)
+        x[:, j] = torch.as_tensor(nodes)
+        p = inputs.basis(x, degree)[:, j].numpy()
+        exists = min(degree, int(min(inputs.support_sizes[j], 99)) - 1)
+        gram = p.T @ (weights[:, None] * p)
+        expected = np.diag([1.0] * exists + [0.0] * (degree - exists))
+        np.testing.assert_allclose(gram, expected, atol=1e-9)
+        np.testing.assert_allclose(weights @ p, 0, atol=1e-10)
+
+
+@given(size=st.integers(2, 20), low=st.floats(-5, 5), width=st.floats(0.1, 10))
+def test_gauss_rule_integrates_polynomials_of_degree_2n_minus_1(size, low, width) -> None:
+    nodes, weights = Uniform(low, low + width, dim=1).quadrature(size)
+    centred = (nodes - low - width / 2) / (width / 2)
+    for degree in (0, 1, size, 2 * size - 1):
+        exact = 1 / (degree + 1) if degree % 2 == 0 else 0
+        assert weights @ centred**degree == pytest.approx(exact, abs=1e-12)
+
+
+def test_breakpoints_make_kinked_integrands_exact() -> None:
+    for inputs, exact in ((Uniform(-1.0, 1.0, dim=1), 0.5), (Normal(dim=1), (2 / np.pi) ** 0.5)):
+        nodes, weights = inputs.quadrature(40, breakpoints=(0.0,))
+        assert weights @ np.abs(nodes) == pytest.approx(exact, abs=1e-12)
+        nodes, weights = inputs.quadrature(40)
+        assert abs(weights @ np.abs(nodes) - exact) > 1e-6
+
+
+def test_a_seed_repeats_and_another_differs() -> None:
+    inputs = Normal(dim=4)
+    assert torch.equal(inputs.sample(10, generator=3), inputs.sample(10, generator=3))
+    assert not torch.equal(inputs.sample(10, generator=3), inputs.sample(10, generator=4))
+
+
+def test_empirical_draws_only_values_of_its_own_columns() -> None:
+    x = Empirical(SKEWED).sample(1000, generator=0).numpy()
+    for j in range(SKEWED.shape[1]):
+        assert set(x[:, j]) <= set(SKEWED[:, j])
+
+
+def test_empirical_breaks_the_dependence_of_its_columns() -> None:
+    column = RNG.normal(size=(2000, 1))
+    x = Empirical(np.hstack([column, column])).sample(20_000, generator=0).numpy()
+    assert abs(np.corrcoef(x.T)[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Uniform(1.0, 1.0, dim=2), "low < high"),
+        (lambda: Normal(0.0, -1.0, dim=2), "std > 0"),
+        (lambda: Rademacher(dim=0), "positive integer"),
+        (lambda: Empirical(np.ones(3)), r"\[n, d\]"),
+        (lambda: Empirical(np.array([[0.0, np.nan], [1.0, 2.0]])), r"columns \[1\]"),
+    ],
+)
+def test_bad_distributions_are_refused(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

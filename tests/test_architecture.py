@@ -1,0 +1,55 @@
+"""Imports run one way: the library knows no experiment, a figure computes nothing."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {
+    "interactions": set(),
+    "figures": set(),
+    "paper_results": set(),
+    "experiments": {"interactions", "figures", "paper_results"},
+}
+OURS = set(ALLOWED)
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names a file imports, relative imports resolved."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(path.relative_to(ROOT).parts[0] if node.level else node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_packages_import_only_what_lies_upstream(package: str) -> None:
+    files = list((ROOT / package).rglob("*.py"))
+    assert files or package == "paper_results"
+    for path in files:
+        beyond = (imported(path) & OURS) - {package} - ALLOWED[package]
+        assert not beyond, f"{path.relative_to(ROOT)} imports {sorted(beyond)}"
+
+
+def test_the_library_needs_no_plotting_or_command_line() -> None:
+    for path in (ROOT / "interactions").rglob("*.py"):
+        assert not imported(path) & {"matplotlib", "seaborn", "typer", "tqdm", "sklearn"}
+
+
+def test_figures_do_not_import_torch_or_scipy() -> None:
+    for path in (ROOT / "figures").rglob("*.py"):
+        assert not imported(path) & {"torch", "scipy", "numpy"}
+
+
+def test_theory_and_functions_do_not_know_networks() -> None:
+    order = ["inputs", "spectrum", "planted", "theory", "dropout", "networks", "training"]
+    for position, name in enumerate(order):
+        tree = ast.parse((ROOT / "interactions" / f"{name}.py").read_text())
+        near = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1}
+        assert near <= set(order[:position]), f"{name}.py imports {near - set(order[:position])}"
