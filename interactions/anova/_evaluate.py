@@ -125,7 +125,7 @@ class Evaluator:
         for self.dtype, self.as_array in forms:
             try:
                 return self._call(x)
-            except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as error:
+            except Exception as error:  # whatever a user function may raise
                 failure = failure or error
         raise FunctionError(
             f"the function failed on {PROBE} points of shape {tuple(x.shape)}: {failure}"

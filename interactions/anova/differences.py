@@ -14,7 +14,6 @@ independent of each other: the variance of the sum is the sum of the subsets' va
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 
 import numpy as np
@@ -26,10 +25,10 @@ from ._evaluate import Evaluator
 
 NODES = 4
 """Grid points per input of a subset: two independent shifted lattices of two."""
-BACKGROUNDS = (8, 4, 2)
-"""Backgrounds per subset and replicate; fewer where the budget is small."""
-PILOT = 6
-"""Replicates of the dearest order before the first look at the errors."""
+BACKGROUNDS = (2, 4, 8)
+"""Choices of backgrounds per grid; the pilot finds which lowers the error most per evaluation."""
+LEAST = 4
+"""Replicates of every order, at least: fewer show no error worth the name."""
 TOTAL_BLOCK = 1024
 """Points per replicate of the total variance."""
 DEFAULT_BUDGET = 2**25
@@ -46,118 +45,185 @@ def differences_spectrum(
 ) -> OrderSpectrum:
     """Estimate V_1 .. V_max_order and the total variance, each from its own random points.
 
-    After a pilot, replicates go where they lower the error most per evaluation, until the
-    standard error of every share is at most `tolerance` or the next replicate would pass the
-    budget (default 2^25 evaluations).
+    A pilot, whose values do not enter the estimates, sets the number of backgrounds and divides
+    the work. Replicates are then added where they lower the error most per evaluation, until
+    every share's standard error is at most `tolerance` or the budget (default 2^25 evaluations)
+    is spent.
     """
     budget = DEFAULT_BUDGET if budget is None else budget
-    streams = _streams(evaluate, max_order, budget, seed)
-    for stream, n in zip(streams, _pilot([s.cost for s in streams]), strict=True):
-        stream.advance(n)
+    generator = torch.Generator(evaluate.device).manual_seed(seed)
+    orders = [_Order(evaluate, k, generator) for k in range(1, max_order + 1)]
+    streams: list[_Stream] = [*orders, _Total(evaluate, generator)]
+    wanted = _first_round(evaluate, streams, tolerance, budget)
     while True:
-        spectrum = _assemble(evaluate, streams, tolerance)
-        wanted = _plan(streams, spectrum, tolerance)
-        left = budget - evaluate.evaluations
-        price = sum(n * s.cost for n, s in zip(wanted, streams, strict=True))
-        share = min(1.0, left / price) if price else 0.0
-        now = [int(n * share) for n in wanted]
-        if spectrum.converged or not any(now):
-            return spectrum if evaluate.outputs is not None else spectrum.output(0)
-        for n, stream in zip(now, streams, strict=True):
+        for n, stream in zip(wanted, streams, strict=True):
             if n > 0:
                 stream.advance(n)
+        spectrum = _assemble(evaluate, streams, tolerance)
+        needed = _needed(streams, _in_shares(streams, spectrum), tolerance)
+        more = [min(n - s.replicates, s.replicates) for n, s in zip(needed, streams, strict=True)]
+        wanted = _afford(streams, [max(n, 0) for n in more], budget - evaluate.evaluations)
+        if spectrum.converged or not any(wanted):
+            return spectrum if evaluate.outputs is not None else spectrum.output(0)
 
 
-def _streams(evaluate: Evaluator, max_order: int, budget: int, seed: int) -> list[_Stream]:
-    dim = evaluate.inputs.dim
-    for backgrounds in BACKGROUNDS:
-        orders = range(1, max_order + 1)
-        costs = [math.comb(dim, k) * NODES**k * backgrounds for k in orders] + [TOTAL_BLOCK]
-        pilot = sum(n * cost for n, cost in zip(_pilot(costs), costs, strict=True))
-        if pilot <= budget / 2:
-            break
-    if pilot > budget:
+def _first_round(
+    evaluate: Evaluator, streams: list[_Stream], tolerance: float, budget: int
+) -> list[int]:
+    """Replicates to start with, from a pilot where the budget has room for one."""
+    *orders, _ = streams
+    pilot = _Total(evaluate, orders[0].generator)
+    looks = [max(2, min(16, 2**16 // order.cost)) for order in orders]
+    price = sum(n * order.cost for n, order in zip(looks, orders, strict=True))
+    if price <= budget / 4:
+        pilot.advance(LEAST)
+        variance, error, _ = pilot.estimate()
+        total = np.where(evaluate.is_constant(variance), np.inf, variance)
+        spread = [o.settle(n, total) for n, o in zip(looks, orders, strict=True)]
+        spread = np.stack([*spread, error * pilot.replicates]) / total**2
+        needed = _needed(streams, spread, tolerance)
+    else:
+        for order in orders:
+            order.backgrounds = BACKGROUNDS[0]
+        needed = [max(s.cost for s in streams) * LEAST // s.cost for s in streams]
+    least = LEAST * sum(s.cost for s in streams)
+    if least > budget - evaluate.evaluations:
         raise ValueError(
-            f"mixed differences visit every subset: orders 1 to {max_order} of {dim} inputs need "
-            f"{pilot:,} evaluations at least, the budget is {budget:,}. Raise the budget or lower "
-            "max_order"
+            f"mixed differences visit every subset: orders 1 to {len(orders)} of "
+            f"{evaluate.inputs.dim} inputs need {least:,} evaluations at least, the budget is "
+            f"{budget:,}. Raise the budget or lower max_order"
         )
-    generator = torch.Generator(evaluate.device).manual_seed(seed)
-    orders = [_Order(evaluate, k, backgrounds, generator) for k in range(1, max_order + 1)]
-    return [*orders, _Total(evaluate, generator)]
+    # Cheap replicates are not worth saving: many of them make the errors trustworthy.
+    needed = [max(n, min(64, 2**17 // s.cost)) for n, s in zip(needed, streams, strict=True)]
+    extra = _afford(
+        streams, [max(n - LEAST, 0) for n in needed], budget - evaluate.evaluations - least
+    )
+    return [LEAST + n for n in extra]
 
 
-def _pilot(costs: list[int]) -> list[int]:
-    """Replicates before the first look; cheap streams get a quarter of the dearest one's cost."""
-    return [max(PILOT, PILOT * max(costs) // (4 * cost)) for cost in costs]
+def _afford(streams: list[_Stream], wanted: list[int], left: int) -> list[int]:
+    """As many of the wanted replicates as the evaluations left allow, in proportion."""
+    price = sum(n * s.cost for n, s in zip(wanted, streams, strict=True))
+    fits = min(1.0, max(left, 0) / price) if price else 0.0
+    return [int(n * fits) for n in wanted]
+
+
+def _in_shares(streams: list[_Stream], spectrum: OrderSpectrum) -> np.ndarray:
+    """What one replicate of each stream adds to the squared error of a share, [streams, m]."""
+    total = np.where(spectrum.constant, np.inf, spectrum.total_variance)
+    weight = np.ones((len(streams), len(total)))
+    weight[-1] = 1 - np.nan_to_num(spectrum.share[..., -1])
+    spread = np.stack([s.estimate()[1] * s.replicates for s in streams])
+    return weight**2 * spread / total**2
+
+
+def _needed(streams: list[_Stream], spread: np.ndarray, tolerance: float) -> list[int]:
+    """Replicates of each stream that reach the tolerance at the least cost, for every output.
+
+    The share above max_order collects the errors of all streams, so its error is the one to
+    bring down: minimise sum n_s c_s subject to sum spread_s / n_s <= tolerance^2.
+    """
+    cost = np.array([[float(s.cost)] for s in streams])
+    needed = np.sqrt(spread / cost) * np.sqrt(spread * cost).sum(axis=0)
+    needed = needed.max(axis=1) / max(tolerance, 1e-9) ** 2
+    return [int(min(np.ceil(1.05 * n), 1e15)) for n in needed]
 
 
 class _Order:
     """Running sums of the replicates of every subset of one order."""
 
-    def __init__(
-        self, evaluate: Evaluator, order: int, backgrounds: int, generator: torch.Generator
-    ) -> None:
-        self.evaluate, self.order, self.backgrounds = evaluate, order, backgrounds
-        self.generator = generator
+    def __init__(self, evaluate: Evaluator, order: int, generator: torch.Generator) -> None:
+        self.evaluate, self.order, self.generator = evaluate, order, generator
+        self.backgrounds = BACKGROUNDS[-1]
         device = evaluate.device
-        subsets = list(combinations(range(evaluate.inputs.dim), order))
-        self.subsets = torch.tensor(subsets, device=device)
-        self.points = NODES**order * backgrounds
-        self.cost = len(subsets) * self.points
+        self.subsets = torch.tensor(
+            list(combinations(range(evaluate.inputs.dim), order)), device=device
+        )
         self.replicates = 0
-        shape = (len(subsets), evaluate.outputs or 1)
+        shape = (len(self.subsets), evaluate.outputs or 1)
         self._sum = torch.zeros(shape, dtype=torch.float64, device=device)
         self._square = torch.zeros_like(self._sum)
 
+    @property
+    def cost(self) -> int:
+        """Evaluations of one replicate."""
+        return len(self.subsets) * NODES**self.order * self.backgrounds
+
+    def settle(self, replicates: int, total: np.ndarray) -> np.ndarray:
+        """Choose the backgrounds by a pilot; returns the variance of one replicate, [m]."""
+        sums = [torch.zeros_like(self._sum) for _ in BACKGROUNDS]
+        squares = [torch.zeros_like(self._sum) for _ in BACKGROUNDS]
+        for which in self._visits(replicates):
+            table, centred = self._tables(self.subsets[which])
+            for b, total_b, square_b in zip(BACKGROUNDS, sums, squares, strict=True):
+                values = _over_pairs(table[:, :b], centred[:, :b])
+                total_b.index_add_(0, which, values)
+                square_b.index_add_(0, which, values.square())
+        spreads = [_spread(a, b, replicates).sum(dim=0) for a, b in zip(sums, squares, strict=True)]
+        relative = [
+            b * (_numpy(s) / total**2).sum() for b, s in zip(BACKGROUNDS, spreads, strict=True)
+        ]
+        best = int(np.argmin(relative))
+        self.backgrounds = BACKGROUNDS[best]
+        return _numpy(spreads[best])
+
     def advance(self, replicates: int) -> None:
         """Visit every subset `replicates` more times."""
-        count = len(self.subsets)
-        evaluate = self.evaluate
-        row_bytes = 3 * evaluate.inputs.dim * 8 + 32 * (evaluate.outputs or 1)
-        rows = min(POINTS_AT_ONCE, evaluate.memory // 4 // row_bytes)
-        visits = torch.arange(replicates * count, device=self.subsets.device) % count
-        for which in visits.split(max(1, rows // self.points)):
-            values = self._visit(self.subsets[which])
+        for which in self._visits(replicates):
+            values = _over_pairs(*self._tables(self.subsets[which]))
             self._sum.index_add_(0, which, values)
             self._square.index_add_(0, which, values.square())
         self.replicates += replicates
 
-    def _visit(self, subsets: Tensor) -> Tensor:
-        """One unbiased estimate of V_u per row of `subsets` [s, k], as [s, m]."""
+    def estimate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """V_k, the variance of this estimate, and its degrees of freedom, each [m]."""
+        n = self.replicates
+        spread = _spread(self._sum, self._square, n)
+        total = spread.sum(dim=0)
+        # Satterthwaite, Biometrics Bulletin 2 (1946).
+        df = (n - 1) * total.square() / spread.square().sum(dim=0).clamp(min=1e-300)
+        return _numpy(self._sum.sum(dim=0) / n), _numpy(total / n), np.maximum(_numpy(df), 1.0)
+
+    def _visits(self, replicates: int) -> tuple[Tensor, ...]:
+        """Numbers of the subsets to visit, in chunks that fit the memory."""
+        row_bytes = 24 * self.evaluate.inputs.dim + 32 * (self.evaluate.outputs or 1)
+        rows = min(POINTS_AT_ONCE, self.evaluate.memory // 4 // row_bytes)
+        count = len(self.subsets)
+        visits = torch.arange(replicates * count, device=self.subsets.device) % count
+        return visits.split(max(1, rows // (NODES**self.order * self.backgrounds)))
+
+    def _tables(self, subsets: Tensor) -> tuple[Tensor, Tensor]:
+        """Values on fresh grids, and these centred along every axis, [s, b, NODES^k, m] each."""
         s, k = subsets.shape
-        b = self.backgrounds
-        evaluate = self.evaluate
-        inputs = evaluate.inputs
+        b, evaluate = self.backgrounds, self.evaluate
+        inputs, device = evaluate.inputs, evaluate.device
         z = inputs.sample(s * b, generator=self.generator, dtype=evaluate.dtype)
-        nodes = inputs.quantile(
-            _shifted_lattices((s, k), self.generator, evaluate.dtype),
-            subsets[:, :, None],
-        )
-        grid = torch.cartesian_prod(*[torch.arange(NODES, device=z.device)] * k).reshape(-1, k)
-        on_grid = nodes[:, torch.arange(k, device=z.device), grid]
+        u = _shifted_lattices((s, k), self.generator, evaluate.dtype)
+        nodes = inputs.quantile(u, subsets[:, :, None])
+        grid = torch.cartesian_prod(*[torch.arange(NODES, device=device)] * k).reshape(-1, k)
+        on_grid = nodes[:, torch.arange(k, device=device), grid]
         x = z.view(s, b, 1, -1).expand(s, b, NODES**k, inputs.dim).clone()
         place = subsets[:, None, None, :].expand(s, b, NODES**k, k)
         x.scatter_(3, place, on_grid[:, None].expand_as(place))
         table = evaluate(x.view(-1, inputs.dim)).view(s, b, NODES**k, -1)
-        form = _centred_form(table.device)
         centred = table.view(s, b, *[NODES] * k, -1)
         for axis in range(2, 2 + k):
-            centred = torch.tensordot(centred, form, dims=([axis], [0])).movedim(-1, axis)
-        centred = centred.reshape(table.shape)
-        all_pairs = (table.sum(dim=1) * centred.sum(dim=1)).sum(dim=1)
-        same = (table * centred).sum(dim=(1, 2))
-        return (all_pairs - same) / (b * (b - 1))
+            centred = torch.tensordot(centred, _centred_form(device), dims=([axis], [0]))
+            centred = centred.movedim(-1, axis)
+        return table, centred.reshape(table.shape)
 
-    def estimate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """V_k, the variance of this estimate, and its degrees of freedom, each [m]."""
-        n = self.replicates
-        mean = self._sum / n
-        spread = ((self._square / n - mean.square()) * n / (n - 1)).clamp(min=0)
-        total = spread.sum(dim=0)
-        # Satterthwaite, Biometrics Bulletin 2 (1946).
-        df = (n - 1) * total.square() / spread.square().sum(dim=0).clamp(min=1e-300)
-        return _numpy(mean.sum(dim=0)), _numpy(total / n), np.maximum(_numpy(df), 1.0)
+
+def _over_pairs(table: Tensor, centred: Tensor) -> Tensor:
+    """Mean of <table_a, centred_b> over pairs of different backgrounds, [s, m]: unbiased V_u."""
+    b = table.shape[1]
+    every = (table.sum(dim=1) * centred.sum(dim=1)).sum(dim=1)
+    same = (table * centred).sum(dim=(1, 2))
+    return (every - same) / (b * (b - 1))
+
+
+def _spread(total: Tensor, square: Tensor, n: int) -> Tensor:
+    """Sample variance of each subset's n estimates, from their sum and sum of squares."""
+    return ((square / n - (total / n).square()) * n / (n - 1)).clamp(min=0)
 
 
 def _numpy(x: Tensor) -> np.ndarray:
@@ -189,14 +255,12 @@ def _centred_form(device: torch.device) -> Tensor:
 class _Total:
     """Running moments of plain samples, for the total variance."""
 
-    order = None
-
     def __init__(self, evaluate: Evaluator, generator: torch.Generator) -> None:
         self.evaluate, self.generator = evaluate, generator
         self.cost = TOTAL_BLOCK
         self.replicates = 0
         self._centre: Tensor | None = None
-        self._powers = 0.0
+        self._powers: Tensor | float = 0.0
 
     def advance(self, replicates: int) -> None:
         for _ in range(replicates):
@@ -255,6 +319,7 @@ def _assemble(evaluate: Evaluator, streams: list[_Stream], tolerance: float) -> 
         np.stack([orders_df, np.broadcast_to(total_df, orders_df.shape)], axis=-1),
     )
     share_error = np.sqrt(share_var)
+    backgrounds = "/".join(str(o.backgrounds) for o in orders)
     return OrderSpectrum(
         variance=variance,
         standard_error=np.where(constant, 0.0, np.sqrt(error_var)),
@@ -262,7 +327,7 @@ def _assemble(evaluate: Evaluator, streams: list[_Stream], tolerance: float) -> 
         share_standard_error=share_error,
         degrees_of_freedom=df,
         share_degrees_of_freedom=share_df,
-        method=f"mixed differences ({orders[0].backgrounds} backgrounds, {NODES} random nodes)",
+        method=f"mixed differences ({NODES} random nodes, {backgrounds} backgrounds by order)",
         evaluations=evaluate.evaluations,
         converged=bool(np.all((share_error <= tolerance) | constant)),
     )
@@ -273,27 +338,3 @@ def _satterthwaite(variances: np.ndarray, df: np.ndarray) -> tuple[np.ndarray, n
     total = variances.sum(axis=-1)
     spread = (variances**2 / df).sum(axis=-1)
     return total, np.where(spread > 0, total**2 / np.where(spread > 0, spread, 1.0), np.inf)
-
-
-def _plan(streams: list[_Stream], spectrum: OrderSpectrum, tolerance: float) -> list[int]:
-    """Replicates to add to each stream, at most doubling it.
-
-    Minimises the cost of bringing the error of the share above max_order, which collects every
-    stream's, to the tolerance.
-    """
-    total = spectrum.total_variance
-    total = np.where(spectrum.constant, np.inf, total)
-    explained = 1 - np.nan_to_num(spectrum.share[..., -1])
-    unit, cost = [], []
-    for stream in streams:
-        weight = np.abs(explained) if isinstance(stream, _Total) else 1.0
-        unit.append(weight**2 * stream.estimate()[1] * stream.replicates / total**2)
-        cost.append(float(stream.cost))
-    unit, cost = np.array(unit), np.array(cost)[:, None]
-    goal = max(tolerance, 1e-12) ** 2
-    needed = np.sqrt(unit / cost) * np.sqrt(unit * cost).sum(axis=0) / goal
-    needed = needed.max(axis=1)
-    return [
-        int(np.clip(np.ceil(n) - s.replicates, 0, s.replicates))
-        for n, s in zip(needed, streams, strict=True)
-    ]

@@ -56,11 +56,11 @@ def exact_spectrum(
         before, variance = variance, _by_order(_coefficients(evaluate, grid), max_order)
         error = np.full_like(variance, np.nan) if before is None else np.abs(variance - before)
         total = variance.sum(axis=-1, keepdims=True)
+        sizes = np.array([len(weights) for _, weights in grid])
+        if np.all(sizes >= inputs.support_sizes):
+            error = np.zeros_like(variance)
         if np.all(error <= 1e-13 * total):
             break
-    sizes = np.array([len(weights) for _, weights in grid])
-    if np.all(sizes >= inputs.support_sizes):
-        error = np.zeros_like(variance)
     constant = evaluate.is_constant(variance.sum(axis=-1))
     variance = np.where(constant[:, None], 0.0, variance)
     share_error = error / np.where(constant[:, None], np.nan, total)

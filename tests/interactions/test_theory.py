@@ -34,8 +34,8 @@ from interactions.theory import (
     masked,
     noise_stability,
     resampled,
-    surviving_subsets,
     survival,
+    surviving_subsets,
 )
 
 MEAN_ZERO = [Uniform(-1.0, 1.0, dim=5), Normal(dim=5), Rademacher(dim=5)]

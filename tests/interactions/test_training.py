@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -145,7 +146,7 @@ def test_first_rise_stops_each_member_at_its_own_first_rise() -> None:
             (shadow.with_parameters(path[t])(X)[:, member] - Y).square().mean().item()
             for t in asked[1:]
         ]
-        assert all(b <= a for a, b in zip(losses[:-2], losses[1:-1], strict=True))
+        assert all(b <= a for a, b in pairwise(losses[:-1]))
         assert losses[-1] > losses[-2]
 
 

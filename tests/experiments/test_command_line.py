@@ -1,0 +1,122 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments import __main__ as command
+from experiments import registry
+from experiments.running.context import UserError
+
+TINY = ["--set", "rates=0,0.5", "--set", "repeats=1", "--set", "steps=5", "--set", "batch_size=16"]
+ROOT = Path(__file__).parents[2]
+
+
+def invoke(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["experiments", *arguments])
+    command.app(standalone_mode=False)
+
+
+def test_list_names_every_experiment_and_its_question(monkeypatch, capsys) -> None:
+    invoke("list", monkeypatch=monkeypatch)
+    shown = capsys.readouterr().out
+    for name in registry.NAMES:
+        assert name in shown
+        assert registry.load(name).QUESTION in shown
+
+
+def test_a_run_leaves_a_table_a_record_and_pictures(monkeypatch, tmp_path, capsys) -> None:
+    invoke("run", "decay_law", *TINY, "--out", str(tmp_path), monkeypatch=monkeypatch)
+    folder = tmp_path / "decay_law-controlled-quick"
+    table = pd.read_csv(folder / "table.csv")
+    record = json.loads((folder / "record.json").read_text())
+    assert len(table) == record["rows"] == 4 * 2
+    assert record["settings"]["rates"] == [0.0, 0.5]
+    for key in ("seed", "versions", "device", "seconds", "commit", "threads", "finished"):
+        assert key in record
+    assert (folder / "decay_law.png").stat().st_size > 10_000
+    assert (folder / "decay_law.pdf").exists()
+    assert not list(folder.glob("*.partial"))
+    assert str(folder) in capsys.readouterr().out
+
+
+def test_a_seed_gives_the_same_table_again(monkeypatch, tmp_path) -> None:
+    tables = []
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        out = tmp_path / name
+        invoke(
+            "run", "decay_law", *TINY, "--seed", seed, "--out", str(out), monkeypatch=monkeypatch
+        )
+        tables.append((out / "decay_law-controlled-quick" / "table.csv").read_text())
+    assert tables[0] == tables[1]
+    assert tables[0] != tables[2]
+
+
+def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
+    monkeypatch, tmp_path, capsys
+) -> None:
+    from experiments import bike_share, decay_law
+
+    tiny = decay_law.Settings(products=(1,), sines=(), rates=(0.0, 0.5), repeats=1, steps=5)
+    monkeypatch.setattr(decay_law, "PRESETS", {("controlled", "quick"): tiny})
+    monkeypatch.setattr(registry, "HEADLINE", ("decay_law", "bike_share"))
+
+    def nothing(_):
+        raise command.MissingDataError("hour.csv was not found")
+
+    monkeypatch.setattr(bike_share, "bike_sharing", nothing)
+    invoke("reproduce", "--out", str(tmp_path), monkeypatch=monkeypatch)
+    shown = capsys.readouterr()
+    assert "What is left of an order-k effect" in shown.out
+    assert "decay_law.png" in shown.out
+    assert "hour.csv was not found" in shown.err
+
+
+MISTAKES = {
+    "unknown experiment": (["run", "fig5"], "unknown experiment 'fig5': choose from decay_law"),
+    "unknown field": (["run", "decay_law", "--set", "depht=2"], "the fields are .*depth"),
+    "no equals sign": (["run", "decay_law", "--set", "depth"], "takes field=value"),
+    "wrong type": (["run", "decay_law", "--set", "depth=deep"], "something like depth=2"),
+    "bool for a number": (["run", "decay_law", "--set", "depth=True"], "something like depth=2"),
+    "rate of 1": (["run", "decay_law", "--set", "rates=1.0"], r"must lie in \[0, 1\)"),
+    "order above d": (["run", "decay_law", "--set", "products=7"], "7|inputs"),
+    "impossible setting": (["run", "pure_noise", "--set", "placements=output"], "placements"),
+    "unknown preset": (["run", "decay_law", "--preset", "huge"], "'huge' is not one of"),
+    "unknown protocol": (["run", "decay_law", "--protocol", "text"], "not one of this"),
+    "unknown device": (["run", "decay_law", "--device", "tpu9"], "cannot be used"),
+    "missing data": (["run", "bike_share", "--data-dir", "{tmp}/none"], "could not be downloaded"),
+    "path under a file": (["run", "decay_law", "--out", "{tmp}/file/out"], "cannot be written"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistakes_end_with_a_word_on_what_was_wrong(
+    arguments, message, monkeypatch, tmp_path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("INTERACTIONS_DATA", str(tmp_path))
+    monkeypatch.setattr("experiments.running.data.BIKE_URL", "http://127.0.0.1:9/none.zip")
+    arguments = [a.replace("{tmp}", str(tmp_path)) for a in arguments]
+    if "--out" not in arguments and arguments[0] == "run":
+        arguments += ["--out", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=message):
+        invoke(*arguments, monkeypatch=monkeypatch)
+
+
+def test_the_shell_sees_one_line_and_a_status() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", "run", "nothing"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: unknown experiment 'nothing'")
+    assert "Traceback" not in done.stderr

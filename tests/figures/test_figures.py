@@ -1,0 +1,61 @@
+"""Pictures: what is drawn is what is in the table, in the colours of its orders."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from figures import decay_law, pure_noise, style
+
+
+def test_an_order_has_one_colour_and_orders_differ() -> None:
+    assert style.order_colour(2) == style.order_colour("2")
+    assert len({style.order_colour(k) for k in (1, 2, 3, 4, ">4")}) == 5
+    assert style.order_label(">3") == "order 4 and above"
+
+
+def test_stacked_bars_stand_on_each_other_and_negative_ones_hang() -> None:
+    ax = Figure().subplots()
+    style.stacked_shares(ax, ["0", ".5"], {"1": [0.6, 0.7], "2": [0.5, -0.1], ">2": [-0.1, 0.4]})
+    assert [b.get_y() for b in ax.patches] == pytest.approx([0, 0, 0.6, 0, 0, 0.7])
+    assert [b.get_height() for b in ax.patches] == pytest.approx([0.6, 0.7, 0.5, -0.1, -0.1, 0.4])
+
+
+def test_the_decay_plot_shows_law_and_means_on_a_log_scale() -> None:
+    table = pd.DataFrame(
+        {
+            "target": "product",
+            "order": [1, 1, 1, 1],
+            "rate": [0.0, 0.0, 0.5, 0.5],
+            "repeat": [0, 1, 0, 1],
+            "amplitude": [1.0, 1.0, 0.4, 0.6],
+            "root_variance_ratio": [1.0, 1.0, 0.4, 0.6],
+            "law": [1, 1, 0.5, 0.5],
+            "dilation": [1, 1, 0.5, 0.5],
+        }
+    )
+    ax = decay_law.draw(table)["decay_law"].axes[0]
+    assert ax.get_yscale() == "log"
+    heights = [line.get_ydata().tolist() for line in ax.lines]
+    assert [1.0, 0.5] in heights
+
+
+def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> None:
+    rows = [
+        {
+            "placement": p,
+            "rate": r,
+            "repeat": 0,
+            "measure": "unbiased",
+            "order": k,
+            "share": s,
+            "variance": s,
+        }
+        for p, r in (("none", 0.0), ("input", 0.5), ("both", 0.5))
+        for k, s in (("1", 0.7), (">1", 0.3))
+    ]
+    figure = pure_noise.draw(pd.DataFrame(rows))["pure_noise"]
+    assert [ax.get_title() for ax in figure.axes] == ["input dropout", "both dropout"]
+    for ax in figure.axes:
+        assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "0.5"]

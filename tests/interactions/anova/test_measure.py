@@ -1,0 +1,114 @@
+"""The one call: what it accepts, what it refuses, and with which words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from interactions import MLPEnsemble, Rademacher, Uniform, order_spectrum
+from interactions.planted import Product
+
+INPUTS = Uniform(-1.0, 1.0, dim=3)
+TRUTH = Product((0, 1)).spectrum(INPUTS, 3).variance
+
+
+class Pair(nn.Module):
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.ones((), dtype=dtype))
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.dtype == self.one.dtype
+        return self.dropout(self.one * x[:, 0] * x[:, 1])
+
+
+NETWORK = Pair().eval()
+ACCEPTED = {
+    "tensor function": lambda x: x[:, 0] * x[:, 1],
+    "column output": lambda x: (x[:, 0] * x[:, 1])[:, None],
+    "numpy function": lambda x: np.prod(np.asarray(x)[:, :2], axis=1),
+    "strict numpy function": lambda x: np.where(x[:, 0] < 9, x[:, 0] * x[:, 1], np.nan),
+    "float32 module": NETWORK,
+    "float64 module": Pair(torch.float64).eval(),
+    "callable around a float32 module": lambda x: NETWORK(x),
+    "list of numbers": lambda x: (x[:, 0] * x[:, 1]).tolist(),
+}
+
+
+@pytest.mark.parametrize("function", ACCEPTED.values(), ids=ACCEPTED.keys())
+@pytest.mark.parametrize("method", ["exact", "differences"])
+def test_any_module_or_callable_fits(function, method: str) -> None:
+    s = order_spectrum(function, INPUTS, method=method, tolerance=0.02)
+    assert s.variance.shape == ((1, 4) if function is ACCEPTED["column output"] else (4,))
+    np.testing.assert_allclose(s.variance.reshape(4), TRUTH, atol=4 * 0.02 / 9 + 1e-6)
+
+
+def test_auto_takes_the_grid_for_few_inputs_and_sampling_beyond() -> None:
+    assert "exact" in order_spectrum(Product((0,)), INPUTS).method
+    wide = Uniform(-1.0, 1.0, dim=8)
+    assert "differences" in order_spectrum(Product((0,)), wide, max_order=2).method
+    binary = Rademacher(dim=12)
+    assert "exact" in order_spectrum(Product((0,)), binary, max_order=2).method
+
+
+@pytest.mark.parametrize("method", ["exact", "differences"])
+def test_a_constant_has_zero_variance_and_no_shares(method: str) -> None:
+    s = order_spectrum(lambda x: torch.full((len(x),), 7.0), INPUTS, method=method)
+    assert s.constant
+    assert s.converged
+    assert not s.variance.any()
+    assert np.isnan(s.share).all()
+    assert "constant function" in str(s)
+
+
+def test_a_constant_beside_others_does_not_disturb_them() -> None:
+    s = order_spectrum(
+        lambda x: torch.stack([x[:, 0], torch.ones(len(x))], dim=1), INPUTS, method="differences"
+    )
+    assert s.constant.tolist() == [False, True]
+    assert s.share[0, 0] == pytest.approx(1, abs=0.05)
+
+
+def test_the_callers_module_is_left_as_it_was() -> None:
+    net = MLPEnsemble((3, 4, 1), seeds=[0]).eval()
+    before = net.flat.detach().clone()
+    order_spectrum(net, INPUTS, method="differences", tolerance=0.1)
+    assert torch.equal(net.flat, before)
+    assert net.flat.grad is None
+
+
+REFUSED = {
+    "training mode": (Pair(), {}, "training mode.*eval"),
+    "random": (lambda x: x[:, 0] + torch.rand(len(x)), {}, "two answers for one input"),
+    "batch dependent": (lambda x: x[:, 0] - x[:, 0].mean(), {}, "two answers for one input"),
+    "scalar": (lambda x: x.sum(), {}, r"must map \[n, d\].*returned shape \(\)"),
+    "transposed": (lambda x: torch.zeros(2, len(x)), {}, r"returned shape \(2, 32\)"),
+    "three axes": (lambda x: x[:, :, None], {}, "returned shape"),
+    "NaN": (lambda x: x[:, 0] * float("nan"), {}, "NaN or infinity"),
+    "NaN somewhere": (lambda x: (x[:, 0] + 0.999).log(), {}, "NaN or infinity"),
+    "failing": (lambda x: x @ torch.ones(7, dtype=x.dtype), {}, "the function failed"),
+    "not callable": (3.0, {}, "must be callable"),
+    "order zero": (Product((0,)), {"max_order": 0}, "between 1 and the number of inputs, 3"),
+    "negative order": (Product((0,)), {"max_order": -2}, "between 1 and"),
+    "order above d": (Product((0,)), {"max_order": 4}, "between 1 and"),
+    "method": (Product((0,)), {"method": "sobol"}, "method must be one of"),
+    "tolerance": (Product((0,)), {"tolerance": -0.1}, "tolerance"),
+    "budget": (Product((0,)), {"budget": 0}, "budget must be positive"),
+    "memory": (Product((0,)), {"memory": 10}, "memory must be at least"),
+}
+
+
+@pytest.mark.parametrize(("function", "options", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_bad_functions_and_options_are_refused_with_the_reason(function, options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        order_spectrum(function, INPUTS, **{"method": "differences", **options})
+
+
+def test_other_types_are_refused() -> None:
+    with pytest.raises(TypeError, match="Uniform"):
+        order_spectrum(Product((0,)), np.zeros((3, 3)))
+    with pytest.raises(TypeError, match="integer"):
+        order_spectrum(Product((0,)), INPUTS, max_order=2.0)
