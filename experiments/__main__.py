@@ -30,7 +30,6 @@ Seed = Annotated[int, typer.Option(help="Everything random follows from it")]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where real data sets lie; also INTERACTIONS_DATA")
 ]
-Set = Annotated[list[str] | None, typer.Option(help="field=value, as often as needed")]
 
 
 @app.command("list")

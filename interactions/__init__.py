@@ -1,6 +1,6 @@
 """Variance by interaction order, and what dropout does to each order."""
 
-from .anova import order_spectrum
+from .anova import order_spectrum, order_spectrum_from_samples
 from .dropout import Dropout
 from .inputs import Empirical, Inputs, Normal, Rademacher, Uniform
 from .networks import MLPEnsemble
@@ -24,4 +24,5 @@ __all__ = [
     "Uniform",
     "fit",
     "order_spectrum",
+    "order_spectrum_from_samples",
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from .context import UserError
+from .store import open_folder, write_whole
 
 VARIABLE = "INTERACTIONS_DATA"
 CACHE = Path.home() / ".cache" / "interactions"
@@ -62,10 +63,4 @@ def _download_member(url: str, member: str, path: Path) -> None:
             f"{member} was not found and could not be downloaded ({error}). Fetch {url}, unpack "
             f"it, and put {member} at {path}, or name its folder with --data-dir or {VARIABLE}"
         ) from error
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error}") from error
+    write_whole(open_folder(path.parent) / path.name, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -39,17 +40,17 @@ def open_folder(path: Path) -> Path:
         probe.unlink()
     except OSError as error:
         raise UserError(
-            f"the output folder {path} cannot be written ({error.strerror or error}): choose "
-            "another with --out"
+            f"the folder {path} cannot be written ({error.strerror or error}): choose another "
+            "with --out, or --data-dir for data"
         ) from error
     return path
 
 
-def write_text(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text)
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -71,7 +72,7 @@ def write_run(
     seconds: float,
 ) -> None:
     """The table as CSV and the record as JSON."""
-    write_text(folder / "table.csv", table.to_csv(index=False))
+    write_whole(folder / "table.csv", table.to_csv(index=False))
     record = {
         "experiment": name,
         "protocol": protocol,
@@ -86,24 +87,17 @@ def write_run(
         "commit": _commit(),
         "rows": len(table),
     }
-    write_text(folder / "record.json", json.dumps(record, indent=2) + "\n")
+    write_whole(folder / "record.json", json.dumps(record, indent=2) + "\n")
 
 
 def write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> list[Path]:
     """Every figure as PNG and PDF; returns the PNG files."""
-    paths = []
     for name, figure in pictures.items():
-        for suffix in (".pdf", ".png"):
-            path = folder / f"{name}{suffix}"
-            try:
-                figure.savefig(path, dpi=160, bbox_inches="tight")
-            except OSError as error:
-                raise UserError(
-                    f"the picture {path} could not be written ({error.strerror or error}); the "
-                    "table beside it is complete"
-                ) from error
-        paths.append(path)
-    return paths
+        for kind in ("png", "pdf"):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, dpi=160, bbox_inches="tight")
+            write_whole(folder / f"{name}.{kind}", buffer.getvalue())
+    return [folder / f"{name}.png" for name in pictures]
 
 
 def describe_device(device: torch.device) -> str:

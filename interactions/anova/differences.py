@@ -27,7 +27,7 @@ NODES = 4
 """Grid points per input of a subset: two independent shifted lattices of two."""
 BACKGROUNDS = (2, 4, 8)
 """Choices of backgrounds per grid; the pilot finds which lowers the error most per evaluation."""
-LEAST = 4
+LEAST = 6
 """Replicates of every order, at least: fewer show no error worth the name."""
 TOTAL_BLOCK = 1024
 """Points per replicate of the total variance."""

@@ -49,14 +49,14 @@ def test_repeats_of_different_run_seeds_share_no_seed() -> None:
 
 def test_a_full_disk_is_named_and_keeps_what_was_there(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "table.csv"
-    store.write_text(path, "old")
+    store.write_whole(path, "old")
 
-    def full(self, text):
+    def full(self, content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match=r"No space left on device.*untouched"):
-        store.write_text(path, "new")
+        store.write_whole(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -112,8 +112,9 @@ def test_error_falls_as_the_root_of_the_budget(trained: MLPEnsemble) -> None:
         measure(trained, FIVE, budget=b, tolerance=0.0).share_standard_error
         for b in (500_000, 8_000_000)
     ]
-    ratio = errors[0] / errors[1]
-    assert np.all((ratio > 3) & (ratio < 5.3))
+    # The share above collects every stream's error; the pilot takes a fifth of the smaller budget.
+    ratio = errors[0][:, -1] / errors[1][:, -1]
+    assert np.all((ratio > 3.4) & (ratio < 5.2))
 
 
 def test_stops_at_the_tolerance_or_the_budget_and_says_which(trained: MLPEnsemble) -> None:
@@ -126,7 +127,7 @@ def test_stops_at_the_tolerance_or_the_budget_and_says_which(trained: MLPEnsembl
     assert "not reached" in str(spent)
 
 
-def test_a_seed_repeats_and_memory_changes_nothing_but_chunks(trained: MLPEnsemble) -> None:
+def test_a_seed_repeats_and_another_differs(trained: MLPEnsemble) -> None:
     a, b = (measure(trained, FIVE, budget=60_000, seed=3) for _ in range(2))
     assert np.array_equal(a.variance, b.variance)
     c = measure(trained, FIVE, budget=60_000, seed=4)
