@@ -14,7 +14,13 @@ from . import registry
 from .running import settings as settings_
 from .running.context import Context, UserError, pick_device
 from .running.data import MissingDataError
-from .running.store import describe_device, open_folder, write_pictures, write_run
+from .running.store import (
+    begin_record,
+    describe_device,
+    open_folder,
+    write_pictures,
+    write_run,
+)
 
 app = typer.Typer(
     help="Reproduce 'Dropout as a Regularizer of Interaction Effects', question by question.",
@@ -108,6 +114,9 @@ def _run(
         f"  protocol {protocol}, preset {preset}, seed {context.seed}, "
         f"{describe_device(context.device)}, {torch.get_num_threads()} threads"
     )
+    record = begin_record(
+        name=name, protocol=protocol, preset=preset, settings=settings, context=context
+    )
     began = time.perf_counter()
     try:
         table = module.run(settings, context)
@@ -115,16 +124,7 @@ def _run(
         # What a library call refuses comes from the settings here: a rate of 1, an order above d.
         raise UserError(f"{name} cannot run with these settings: {error}") from error
     seconds = time.perf_counter() - began
-    write_run(
-        folder,
-        table,
-        name=name,
-        protocol=protocol,
-        preset=preset,
-        settings=settings,
-        context=context,
-        seconds=seconds,
-    )
+    write_run(folder, table, record, seconds=seconds)
     pictures = write_pictures(folder, registry.load_figure(name).draw(table))
     text = module.summary(table).to_string(index=False, float_format=lambda v: f"{v:.3f}")
     typer.echo(text)

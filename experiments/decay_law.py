@@ -40,6 +40,10 @@ class Settings:
     learning_rate: float = 5e-3
     test_points: int = 2**16
 
+    def __post_init__(self) -> None:
+        if min(self.products + self.sines) < 1 or max(self.products + self.sines) > self.dim:
+            raise ValueError(f"orders must lie between 1 and the number of inputs, {self.dim}")
+
 
 PRESETS = {
     ("controlled", "quick"): Settings(),

@@ -42,6 +42,8 @@ class OrderSpectrum:
         Points at which the function was evaluated.
     converged : bool
         Whether the asked tolerance was reached (otherwise the budget ended the measurement).
+    reason : str
+        Why this method, where it was chosen for the user.
     """
 
     variance: np.ndarray
@@ -53,6 +55,7 @@ class OrderSpectrum:
     method: str
     evaluations: int
     converged: bool
+    reason: str = ""
 
     def __post_init__(self) -> None:
         for name in ("standard_error", "share", "share_standard_error"):
@@ -156,6 +159,8 @@ class OrderSpectrum:
     def __str__(self) -> str:
         lines = [f"OrderSpectrum by {self.method}, {self.evaluations:,} evaluations"]
         lines[0] += "" if self.converged else " (tolerance not reached)"
+        if self.reason:
+            lines.append(f"  {self.reason}")
         if self.constant.any():
             lines.append("constant function: zero variance, shares undefined")
         for row in self.to_frame().itertuples():

@@ -8,10 +8,14 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 import torch
+from hypothesis import settings
 
 from interactions import Dropout, MLPEnsemble, Samples, Uniform, fit
 
 mpl.use("Agg")
+# Slow machines are not failures.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def test_packages_import_only_what_lies_upstream(package: str) -> None:
 
 def test_the_library_needs_no_plotting_or_command_line() -> None:
     for path in (ROOT / "interactions").rglob("*.py"):
-        assert not imported(path) & {"matplotlib", "seaborn", "typer", "tqdm", "sklearn"}
+        assert not imported(path) & {"matplotlib", "seaborn", "typer", "tqdm"}
 
 
 def test_figures_do_not_import_torch_or_scipy() -> None:

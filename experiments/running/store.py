@@ -60,20 +60,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
         ) from error
 
 
-def write_run(
-    folder: Path,
-    table: pd.DataFrame,
-    *,
-    name: str,
-    protocol: str,
-    preset: str,
-    settings: object,
-    context: Context,
-    seconds: float,
-) -> None:
-    """The table as CSV and the record as JSON."""
-    write_whole(folder / "table.csv", table.to_csv(index=False))
-    record = {
+def begin_record(
+    *, name: str, protocol: str, preset: str, settings: object, context: Context
+) -> dict[str, object]:
+    """What a result must say about where it comes from, taken before anything is computed."""
+    return {
         "experiment": name,
         "protocol": protocol,
         "preset": preset,
@@ -81,13 +72,19 @@ def write_run(
         "seed": context.seed,
         "device": describe_device(context.device),
         "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 1),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "commit": _commit(),
-        "rows": len(table),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_whole(folder / "record.json", json.dumps(record, indent=2) + "\n")
+
+
+def write_run(
+    folder: Path, table: pd.DataFrame, record: Mapping[str, object], *, seconds: float
+) -> None:
+    """The table as CSV and its record, completed, as JSON."""
+    write_whole(folder / "table.csv", table.to_csv(index=False))
+    full = {**record, "seconds": round(seconds, 1), "rows": len(table)}
+    write_whole(folder / "record.json", json.dumps(full, indent=2) + "\n")
 
 
 def write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> list[Path]:

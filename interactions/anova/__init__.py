@@ -1,16 +1,22 @@
 """Ways of measuring variance by interaction order, one per file, behind `order_spectrum`."""
 
-from .distillation import released_distillation
+from .distillation import held_out_distillation, released_distillation
 from .exact import GridTooLargeError, subset_variances
 from .measure import order_spectrum, order_spectrum_from_samples
 from .purification import Purified, purify
+from .strongest import strongest_interactions
+from .total_indices import MeanOrder, mean_order
 
 __all__ = [
     "GridTooLargeError",
+    "MeanOrder",
     "Purified",
+    "held_out_distillation",
+    "mean_order",
     "order_spectrum",
     "order_spectrum_from_samples",
     "purify",
     "released_distillation",
+    "strongest_interactions",
     "subset_variances",
 ]

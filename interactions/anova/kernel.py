@@ -148,13 +148,13 @@ def _primal(sample: Sample, inputs: Inputs, order: int, degree: int, memory: int
     width = max(1, memory // 4 // (blocks * n * degree ** (order - 1) * sample.f.element_size()))
     for start in range(0, m, width):
         some = sample.f[..., start : start + width]
-        for sums in _feature_sums(phi, some, order):
+        for sums in feature_sums(phi, some, order):
             flat = sums.movedim(2, 0).flatten(2).double()
             total[start : start + width] += flat @ flat.transpose(1, 2)
     return total / n**2
 
 
-def _feature_sums(phi: Tensor, f: Tensor, order: int) -> Iterator[Tensor]:
+def feature_sums(phi: Tensor, f: Tensor, order: int) -> Iterator[Tensor]:
     """Sums over each block of f times feature products, [B, q^(k-1), m, rest] a leading subset."""
     dim = phi.shape[2]
     for leading in combinations(range(dim - 1), order - 1):

@@ -38,7 +38,7 @@ def test_a_run_leaves_a_table_a_record_and_pictures(monkeypatch, tmp_path, capsy
     record = json.loads((folder / "record.json").read_text())
     assert len(table) == record["rows"] == 4 * 2
     assert record["settings"]["rates"] == [0.0, 0.5]
-    for key in ("seed", "versions", "device", "seconds", "commit", "threads", "finished"):
+    for key in ("seed", "versions", "device", "seconds", "commit", "threads", "started"):
         assert key in record
     assert (folder / "decay_law.png").stat().st_size > 10_000
     assert (folder / "decay_law.pdf").exists()
@@ -85,7 +85,11 @@ MISTAKES = {
     "wrong type": (["run", "decay_law", "--set", "depth=deep"], "something like depth=2"),
     "bool for a number": (["run", "decay_law", "--set", "depth=True"], "something like depth=2"),
     "rate of 1": (["run", "decay_law", "--set", "rates=1.0"], r"must lie in \[0, 1\)"),
-    "order above d": (["run", "decay_law", "--set", "products=7"], "7|inputs"),
+    "order above d": (
+        ["run", "decay_law", "--set", "products=7"],
+        "between 1 and the number of inputs, 5",
+    ),
+    "negative order": (["run", "decay_law", "--set", "sines=-1"], "between 1 and the number"),
     "impossible setting": (["run", "pure_noise", "--set", "placements=output"], "placements"),
     "unknown preset": (["run", "decay_law", "--preset", "huge"], "'huge' is not one of"),
     "unknown protocol": (["run", "decay_law", "--protocol", "text"], "not one of this"),

@@ -77,7 +77,7 @@ def test_masking_a_mean_zero_product_keeps_one_minus_r_to_the_k(inputs, order: i
     torch.testing.assert_close(blind(x), survival(rate, order) * product(x), rtol=1e-10, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(f=PLANTED, rate=RATES, inputs=INPUTS)
 def test_masking_leaks_as_the_formula_says(f, rate: float, inputs) -> None:
     """(1-r)^|v| sum over u ⊇ v of r^|u \\ v| f_u(x_v, 0) is the ANOVA part of the average."""
@@ -109,7 +109,7 @@ def test_leakage_shrinks_main_effects_of_an_uncentred_pair_by_the_fourth_power()
     np.testing.assert_allclose(after, before * 0.5**4, rtol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(f=PLANTED, rate=RATES, inputs=INPUTS)
 def test_resampling_keeps_one_minus_r_to_the_size_of_every_subset(f, rate: float, inputs) -> None:
     after = resampled(f, rate, inputs)

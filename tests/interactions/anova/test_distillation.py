@@ -7,13 +7,19 @@ import pytest
 import torch
 
 from interactions import Uniform, order_spectrum
-from interactions.anova import released_distillation
+from interactions.anova import held_out_distillation, released_distillation
 from interactions.planted import Product, paper_generator
 
-pytest.importorskip("xgboost")
 INPUTS = Uniform(-1.0, 1.0, dim=4)
 
 
+@pytest.fixture
+def xgboost() -> None:
+    """Skip without the extra."""
+    pytest.importorskip("xgboost")
+
+
+@pytest.mark.usefixtures("xgboost")
 def test_an_additive_function_is_all_order_one() -> None:
     s = order_spectrum(paper_generator(1), INPUTS, method="distillation")
     assert s.share[0] > 0.98
@@ -21,11 +27,13 @@ def test_an_additive_function_is_all_order_one() -> None:
     assert "biased" in s.method
 
 
+@pytest.mark.usefixtures("xgboost")
 def test_pure_triples_leak_into_low_orders_which_the_paper_says_never_happens() -> None:
     s = order_spectrum(Product((0, 1, 2)), INPUTS, method="distillation", budget=100)
     assert s.share[:2].sum() > 0.2
 
 
+@pytest.mark.usefixtures("xgboost")
 def test_it_claims_no_standard_error() -> None:
     x = INPUTS.sample(100, generator=0)
     s = released_distillation(x, torch.stack([x[:, 0], x[:, 1]], dim=1))
@@ -38,3 +46,54 @@ def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "xgboost", None)
     with pytest.raises(ImportError, match=r"interactions\[xgboost\]"):
         order_spectrum(Product((0,)), INPUTS, method="distillation")
+
+
+def test_held_out_trees_tell_orders_apart_given_enough_points() -> None:
+    x = INPUTS.sample(4000, generator=0)
+    additive = held_out_distillation(x, x[:, 0] + x[:, 1] ** 2)
+    assert additive.share[0] > 0.98
+    pair = held_out_distillation(x, x[:, 0] * x[:, 1])
+    assert abs(pair.share[0]) < 0.03
+    assert pair.share[1] > 0.8
+    assert pair.share.sum() == pytest.approx(1)
+
+
+def test_held_out_trees_err_towards_high_orders_with_few_points() -> None:
+    x = INPUTS.sample(200, generator=0)
+    s = held_out_distillation(x, x[:, 0] * x[:, 1])
+    assert s.share[-1] > 0.1
+    assert s.share[0] < 0.05
+
+
+def test_held_out_trees_see_dependent_inputs_as_they_are() -> None:
+    """Of two equal inputs, the product is a function of one: no interaction is needed."""
+    column = INPUTS.sample(2000, generator=0)[:, :1]
+    s = held_out_distillation(column.expand(-1, 2), column[:, 0] ** 2, max_order=2)
+    assert s.share[0] > 0.98
+
+
+def test_held_out_errors_are_those_of_the_points_and_not_of_the_trees() -> None:
+    """Over 30 samples the result moves by more: other samples grow other trees."""
+    spectra = [
+        held_out_distillation(x, x[:, 0] * x[:, 1], max_order=2, folds=2, trees=50)
+        for x in (INPUTS.sample(400, generator=s) for s in range(30))
+    ]
+    spread = np.std([s.share for s in spectra], axis=0, ddof=1)
+    stated = np.mean([s.share_standard_error for s in spectra], axis=0)
+    assert stated.min() > 0
+    assert np.all(spread > stated)
+
+
+def test_bad_samples_are_refused() -> None:
+    x = torch.zeros(10, 2)
+    for bad, message in (
+        ((x, torch.zeros(9)), r"x \[n, d\] and y \[n\]"),
+        ((x, torch.full((10,), float("nan"))), "NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            held_out_distillation(*bad)
+    with pytest.raises(ValueError, match="between 1 and"):
+        held_out_distillation(x, torch.zeros(10), max_order=3)
+    with pytest.raises(ValueError, match="folds"):
+        held_out_distillation(x, torch.zeros(10), max_order=1, folds=11)
+    assert held_out_distillation(x, torch.ones(10), max_order=1).constant

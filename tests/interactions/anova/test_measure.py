@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from interactions import MLPEnsemble, Rademacher, Uniform, order_spectrum
-from interactions.planted import Product
+from interactions.planted import Product, sine
 
 INPUTS = Uniform(-1.0, 1.0, dim=3)
 TRUTH = Product((0, 1)).spectrum(INPUTS, 3).variance
@@ -46,12 +46,33 @@ def test_any_module_or_callable_fits(function, method: str) -> None:
     np.testing.assert_allclose(s.variance.reshape(4), TRUTH, atol=4 * 0.02 / 9 + 1e-6)
 
 
-def test_auto_takes_the_grid_for_few_inputs_and_sampling_beyond() -> None:
-    assert "exact" in order_spectrum(Product((0,)), INPUTS).method
+def test_auto_chooses_by_dimension_and_says_why() -> None:
+    few = order_spectrum(Product((0,)), INPUTS)
+    assert "exact" in few.method
+    assert "few enough" in few.reason
+    assert "exact" in order_spectrum(Product((0,)), Rademacher(dim=12), max_order=2).method
+    wide = order_spectrum(Product((0, 1)), Uniform(-1.0, 1.0, dim=8), max_order=2)
+    assert "kernel" in wide.method
+    assert "too large" in wide.reason
+    assert wide.reason in str(wide)
+
+
+def test_auto_leaves_the_kernel_where_its_basis_leaves_too_much_out() -> None:
+    wide, wild = Uniform(-1.0, 1.0, dim=8), Product((0,), factor=sine(40.0))
+    kernel = order_spectrum(wild, wide, max_order=2, method="kernel", budget=40_000)
+    assert kernel.share[0] < 0.5
+    chosen = order_spectrum(wild, wide, max_order=2, tolerance=0.02)
+    assert "differences" in chosen.method
+    assert "leaves out" in chosen.reason
+    assert abs(chosen.share[0] - 1) < 4 * chosen.share_standard_error[0]
+
+
+@pytest.mark.parametrize("budget", [5_000, 50_000])
+def test_auto_keeps_within_the_budget(budget: int) -> None:
     wide = Uniform(-1.0, 1.0, dim=8)
-    assert "differences" in order_spectrum(Product((0,)), wide, max_order=2).method
-    binary = Rademacher(dim=12)
-    assert "exact" in order_spectrum(Product((0,)), binary, max_order=2).method
+    for function in (Product((0, 1)), Product((0,), factor=sine(40.0))):
+        s = order_spectrum(function, wide, max_order=2, budget=budget)
+        assert s.evaluations <= budget
 
 
 @pytest.mark.parametrize("method", ["exact", "differences"])

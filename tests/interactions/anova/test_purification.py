@@ -15,7 +15,7 @@ from interactions.anova import purify, subset_variances
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=5).map(tuple)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(shape=SHAPES, seed=st.integers(0, 2**20), holes=st.sampled_from([0.0, 0.2]))
 def test_parts_sum_back_and_are_pure(shape, seed: int, holes: float) -> None:
     rng = np.random.default_rng(seed)
