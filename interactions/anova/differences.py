@@ -14,6 +14,8 @@ independent of each other: the variance of the sum is the sum of the subsets' va
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -23,14 +25,16 @@ from torch import Tensor
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 
-NODES = 4
-"""Grid points per input of a subset: two independent shifted lattices of two."""
+NODES = 6
+"""Grid points per input of a subset: two independent shifted lattices of three."""
 BACKGROUNDS = (2, 4, 8)
 """Choices of backgrounds per grid; the pilot finds which lowers the error most per evaluation."""
-LEAST = 6
-"""Replicates of every order, at least: fewer show no error worth the name."""
+LEAST = 5
+"""Replicates of every order, at least. Where a single subset carries the variance its estimates
+are skewed, and intervals from fewer replicates cover too seldom."""
 TOTAL_BLOCK = 1024
 """Points per replicate of the total variance."""
+PILOT_BLOCKS = 4
 DEFAULT_BUDGET = 2**25
 POINTS_AT_ONCE = 2**17
 
@@ -72,11 +76,12 @@ def _first_round(
 ) -> list[int]:
     """Replicates to start with, from a pilot where the budget has room for one."""
     *orders, _ = streams
+    _limit_backgrounds(orders, budget)
     pilot = _Total(evaluate, orders[0].generator)
     looks = [max(2, min(16, 2**16 // order.cost)) for order in orders]
     price = sum(n * order.cost for n, order in zip(looks, orders, strict=True))
     if price <= budget / 4:
-        pilot.advance(LEAST)
+        pilot.advance(PILOT_BLOCKS)
         variance, error, _ = pilot.estimate()
         total = np.where(evaluate.is_constant(variance), np.inf, variance)
         spread = [o.settle(n, total) for n, o in zip(looks, orders, strict=True)]
@@ -99,6 +104,17 @@ def _first_round(
         streams, [max(n - LEAST, 0) for n in needed], budget - evaluate.evaluations - least
     )
     return [LEAST + n for n in extra]
+
+
+def _limit_backgrounds(orders: list[_Order], budget: int) -> None:
+    """The most backgrounds with which the least number of replicates fits the budget."""
+    for b in BACKGROUNDS:
+        for order in orders:
+            before, order.backgrounds = order.backgrounds, b
+        if b > BACKGROUNDS[0] and LEAST * sum(order.cost for order in orders) > 0.7 * budget:
+            for order in orders:
+                order.backgrounds = before
+            return
 
 
 def _afford(streams: list[_Stream], wanted: list[int], left: int) -> list[int]:
@@ -135,36 +151,46 @@ class _Order:
     def __init__(self, evaluate: Evaluator, order: int, generator: torch.Generator) -> None:
         self.evaluate, self.order, self.generator = evaluate, order, generator
         self.backgrounds = BACKGROUNDS[-1]
-        device = evaluate.device
-        self.subsets = torch.tensor(
-            list(combinations(range(evaluate.inputs.dim), order)), device=device
-        )
+        self.count = math.comb(evaluate.inputs.dim, order)
         self.replicates = 0
-        shape = (len(self.subsets), evaluate.outputs or 1)
-        self._sum = torch.zeros(shape, dtype=torch.float64, device=device)
-        self._square = torch.zeros_like(self._sum)
+
+    @cached_property
+    def subsets(self) -> Tensor:
+        """Every subset, [count, order]; made once it is known that they can be afforded."""
+        subsets = list(combinations(range(self.evaluate.inputs.dim), self.order))
+        return torch.tensor(subsets, device=self.evaluate.device)
+
+    @cached_property
+    def _sum(self) -> Tensor:
+        return self._zeros()
+
+    @cached_property
+    def _square(self) -> Tensor:
+        return self._zeros()
+
+    def _zeros(self) -> Tensor:
+        shape = (self.count, self.evaluate.outputs or 1)
+        return torch.zeros(shape, dtype=torch.float64, device=self.evaluate.device)
 
     @property
     def cost(self) -> int:
         """Evaluations of one replicate."""
-        return len(self.subsets) * NODES**self.order * self.backgrounds
+        return self.count * NODES**self.order * self.backgrounds
 
     def settle(self, replicates: int, total: np.ndarray) -> np.ndarray:
         """Choose the backgrounds by a pilot; returns the variance of one replicate, [m]."""
-        sums = [torch.zeros_like(self._sum) for _ in BACKGROUNDS]
-        squares = [torch.zeros_like(self._sum) for _ in BACKGROUNDS]
+        choices = [b for b in BACKGROUNDS if b <= self.backgrounds]
+        sums, squares = ([self._zeros() for _ in choices] for _ in range(2))
         for which in self._visits(replicates):
             table, centred = self._tables(self.subsets[which])
-            for b, total_b, square_b in zip(BACKGROUNDS, sums, squares, strict=True):
+            for b, total_b, square_b in zip(choices, sums, squares, strict=True):
                 values = _over_pairs(table[:, :b], centred[:, :b])
                 total_b.index_add_(0, which, values)
                 square_b.index_add_(0, which, values.square())
         spreads = [_spread(a, b, replicates).sum(dim=0) for a, b in zip(sums, squares, strict=True)]
-        relative = [
-            b * (_numpy(s) / total**2).sum() for b, s in zip(BACKGROUNDS, spreads, strict=True)
-        ]
+        relative = [b * (_numpy(s) / total**2).sum() for b, s in zip(choices, spreads, strict=True)]
         best = int(np.argmin(relative))
-        self.backgrounds = BACKGROUNDS[best]
+        self.backgrounds = choices[best]
         return _numpy(spreads[best])
 
     def advance(self, replicates: int) -> None:
@@ -188,8 +214,7 @@ class _Order:
         """Numbers of the subsets to visit, in chunks that fit the memory."""
         row_bytes = 24 * self.evaluate.inputs.dim + 32 * (self.evaluate.outputs or 1)
         rows = min(POINTS_AT_ONCE, self.evaluate.memory // 4 // row_bytes)
-        count = len(self.subsets)
-        visits = torch.arange(replicates * count, device=self.subsets.device) % count
+        visits = torch.arange(replicates * self.count, device=self.subsets.device) % self.count
         return visits.split(max(1, rows // (NODES**self.order * self.backgrounds)))
 
     def _tables(self, subsets: Tensor) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,8 @@ MOST_PRODUCTS = 2**16
 """feature products of an order: the noise of an estimate grows as the root of their number."""
 PILOT = 2**13
 DEFAULT_BUDGET = 2**20
+MOST_WORK = 2.0**46
+"""Multiplications at most, some ten minutes on two cores: a larger sample is not drawn."""
 
 
 def kernel_spectrum(
@@ -55,7 +57,9 @@ def kernel_spectrum(
     """Estimate every order from one plain sample, grown until the tolerance or the budget.
 
     A pilot (2^13 points, or a quarter of the budget) centres the functions and plans the size of
-    the sample; its points are not used again. Default budget: 2^20 evaluations.
+    the sample; its points are not used again. Default budget: 2^20 evaluations. Where the
+    arithmetic would take too long the sample stays smaller, and the result says so by
+    `converged`.
     """
     budget = DEFAULT_BUDGET if budget is None else budget
     inputs = evaluate.inputs
@@ -80,14 +84,18 @@ def kernel_spectrum(
     first = draw(pilot)
     centre = first.f.mean(dim=(0, 1))
     _, needed = measure(first)
+    most = pilot
+    while _total_work(BLOCKS * 2 * most, inputs.dim, evaluate.outputs or 1, degrees) <= MOST_WORK:
+        most *= 2
     sample = Sample(first.x[:, :0], first.f[:, :0])
     while True:
         have = sample.x.shape[1]
-        wanted = max(math.ceil(needed / BLOCKS) - have, have // 4, pilot - have)
-        more = draw(min(wanted, (budget - evaluate.evaluations) // BLOCKS))
+        wanted = max(math.ceil(needed / BLOCKS), have + have // 4, pilot)
+        affordable = have + (budget - evaluate.evaluations) // BLOCKS
+        more = draw(min(wanted, affordable, most) - have)
         sample = Sample(*(torch.cat(parts, dim=1) for parts in zip(sample, more, strict=True)))
         spectrum, needed = measure(sample)
-        if spectrum.converged or budget - evaluate.evaluations < BLOCKS:
+        if spectrum.converged or sample.x.shape[1] >= min(affordable, most):
             return spectrum if evaluate.outputs is not None else spectrum.output(0)
 
 
@@ -130,14 +138,20 @@ class Sample(NamedTuple):
 def pair_means(sample: Sample, inputs: Inputs, *, order: int, degree: int, memory: int) -> Tensor:
     """h_ab for every pair of blocks, [m, B, B] in float64; the diagonal means nothing."""
     blocks, n, dim = sample.x.shape
-    m = sample.f.shape[-1]
+    primal, dual = _work(blocks * n, dim, sample.f.shape[-1], order, degree)
+    route = _primal if primal <= dual else _dual
+    return route(sample, inputs, order, degree, memory)
+
+
+def _work(points: int, dim: int, m: int, order: int, degree: int) -> tuple[float, float]:
+    """Multiplications of the primal and the dual route for one order."""
     products = math.comb(dim, order) * degree**order
     powers = sum(math.comb(degree + i - 1, i) for i in range(1, order + 1))
-    primal = products * m * blocks * n
-    dual = (blocks * n) ** 2 / 2 * (dim * powers + m)
-    if primal <= dual:
-        return _primal(sample, inputs, order, degree, memory)
-    return _dual(sample, inputs, order, degree, memory)
+    return float(products) * m * points, points**2 / 2 * (dim * powers + m)
+
+
+def _total_work(points: int, dim: int, m: int, degrees: list[int]) -> float:
+    return sum(min(_work(points, dim, m, k, q)) for k, q in enumerate(degrees, start=1))
 
 
 def _primal(sample: Sample, inputs: Inputs, order: int, degree: int, memory: int) -> Tensor:

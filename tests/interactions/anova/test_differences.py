@@ -101,7 +101,7 @@ def test_agrees_with_the_closed_form_over_20_seeds(function, inputs) -> None:
 
 def test_sees_a_single_planted_triple_among_2300() -> None:
     f = PlantedInteractions(WIDE, {3: 1.0}, seed=4)
-    s = measure(f, WIDE, budget=4_000_000)
+    s = measure(f, WIDE, budget=6_000_000)
     assert s.standard_error[2] > 0
     assert s.variance[2] > 3 * s.standard_error[2]
     assert abs(s.variance[2] - 1) < 4 * s.standard_error[2]
@@ -160,7 +160,7 @@ def test_a_budget_below_one_visit_of_every_subset_is_refused_with_its_price() ->
 @pytest.mark.slow
 def test_intervals_cover_on_trained_networks_over_200_seeds(trained: MLPEnsemble) -> None:
     truth = order_spectrum(trained, FIVE, max_order=3, method="exact")
-    for budget in (40_000, 400_000):
+    for budget in (150_000, 600_000):
         spectra = [measure(trained, FIVE, budget=budget, seed=s) for s in range(200)]
         for of in ("variance", "share"):
             share = np.mean([covers(s, truth, of) for s in spectra], axis=0)

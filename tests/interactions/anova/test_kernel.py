@@ -195,3 +195,21 @@ def test_intervals_cover_over_200_seeds(trained: MLPEnsemble) -> None:
         for of, hit in hits.items():
             share = np.mean(hit, axis=0)
             assert np.all((share >= 0.90) & (share <= 0.99)), (function, of, share)
+
+
+def test_a_sample_too_large_to_multiply_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = PlantedInteractions(WIDE, {3: 1.0})
+    monkeypatch.setattr("interactions.anova.kernel.MOST_WORK", 0.0)
+    s = measure(f, WIDE, tolerance=1e-4)
+    assert not s.converged
+    assert s.evaluations <= 2 * 2**13
+
+
+def test_hundreds_of_inputs_are_measured_where_differences_refuse() -> None:
+    inputs = Uniform(-1.0, 1.0, dim=400)
+    f = PlantedInteractions(inputs, {1: 1.0, 2: 1.0}, {1: 20, 2: 20})
+    s = measure(f, inputs, max_order=2, budget=2**14, tolerance=0.001)
+    z = (s.variance - f.spectrum(inputs, 2).variance) / s.standard_error
+    assert np.abs(z).max() < 4
+    with pytest.raises(ValueError, match=r"need [\d,]+ evaluations at least"):
+        measure(f, inputs, max_order=3, method="differences")
