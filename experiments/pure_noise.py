@@ -73,7 +73,7 @@ QUICK = {
     "rates": (0.0, 0.25, 0.5),
     "repeats": 2,
     "tolerance": 0.03,
-    "budget": 2**22,
+    "budget": 2**23,
 }
 PRESETS = {
     ("released", "quick"): replace(RELEASED, max_steps=2000, **QUICK),

@@ -15,15 +15,12 @@ from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY, Evaluator
 from .differences import differences_spectrum
 from .distillation import distillation_spectrum
-from .exact import GridTooLargeError, exact_spectrum
+from .exact import exact_spectrum
 from .kernel import BLOCKS, kernel_spectrum, kernel_spectrum_from_samples
-from .total_indices import BATCHES, MeanOrder, measure_mean_order
 
 METHODS = ("auto", "exact", "differences", "kernel", "distillation")
 EXACT_DIM = 5
 EXACT_BINARY_DIM = 16
-CHECK_BUDGET = 2**17
-"""Evaluations of the mean order, against which the kernel's basis is checked."""
 
 
 def order_spectrum(
@@ -53,11 +50,10 @@ def order_spectrum(
     method : "auto", "exact", "differences", "kernel" or "distillation"
         "exact" is a tensor grid, for few inputs; "differences" is Monte Carlo, unbiased for any
         function of any number of inputs; "kernel" is Monte Carlo with a polynomial basis, far
-        cheaper for smooth functions and for many at once (what the basis leaves out counts as
-        above max_order); "distillation" is the paper's way, boosted trees, to compare with
+        cheaper for smooth functions and for many at once, but what the basis leaves out counts
+        as above max_order; "distillation" is the paper's way, boosted trees, to compare with
         (biased, no standard error). "auto" takes "exact" for up to 5 inputs (16 of two values
-        each), "kernel" beyond, and "differences" where the mean order, which needs no basis,
-        shows that the kernel's basis leaves more than the tolerance out. The result says why.
+        each), "differences" beyond.
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
@@ -93,63 +89,25 @@ def order_spectrum(
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be positive, got {budget}")
+    reason = ""
+    if method == "auto":
+        binary = np.all(inputs.support_sizes <= 2)
+        few = inputs.dim <= (EXACT_BINARY_DIM if binary else EXACT_DIM)
+        method = "exact" if few else "differences"
+        reason = (
+            f"{method}: {inputs.dim} inputs are {'few enough' if few else 'too many'} for a grid"
+        )
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
     if method == "exact":
-        return exact_spectrum(evaluate, **settings)
-    if method == "differences":
-        return differences_spectrum(evaluate, **settings, seed=seed)
-    if method == "kernel":
-        return kernel_spectrum(evaluate, **settings, seed=seed)
-    if method == "distillation":
-        return distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
-    return _chosen(evaluate, **settings, seed=seed)
-
-
-def _chosen(
-    evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int | None, seed: int
-) -> OrderSpectrum:
-    """The grid where it is small, else the kernel, unless its basis leaves too much out."""
-    inputs = evaluate.inputs
-    settings = {"max_order": max_order, "tolerance": tolerance}
-    binary = np.all(inputs.support_sizes <= 2)
-    if inputs.dim <= (EXACT_BINARY_DIM if binary else EXACT_DIM):
-        try:
-            spectrum = exact_spectrum(evaluate, **settings, budget=budget)
-            return replace(spectrum, reason=f"exact: {inputs.dim} inputs are few enough for a grid")
-        except GridTooLargeError:
-            pass
-    check_budget = max(CHECK_BUDGET, 2 * (inputs.dim + 1) * BATCHES)
-    if budget is not None:
-        check_budget = budget // 4
-        budget -= check_budget
-    spectrum = kernel_spectrum(evaluate, **settings, budget=budget, seed=seed)
-    check = measure_mean_order(evaluate, budget=check_budget, seed=seed)
-    left_out = np.max(_left_out(spectrum, check, max_order))
-    spectrum = replace(spectrum, evaluations=evaluate.evaluations)
-    if left_out <= tolerance:
-        return replace(spectrum, reason=f"kernel: a grid of {inputs.dim} inputs is too large")
-    reason = f"the kernel's basis leaves out at least {left_out:.2g} of the variance"
-    left = None if budget is None else budget + check_budget - evaluate.evaluations
-    try:
-        spectrum = differences_spectrum(evaluate, **settings, budget=left, seed=seed)
-    except ValueError:
-        return replace(
-            spectrum, converged=False, reason=f"{reason}, and differences exceed the budget"
-        )
-    return replace(spectrum, reason=f"differences: {reason}")
-
-
-def _left_out(spectrum: OrderSpectrum, check: MeanOrder, max_order: int) -> np.ndarray:
-    """Share of the variance that truncation must have counted as above max_order, at least.
-
-    Counted there, every share weighs max_order + 1 at least; the true mean order, which needs no
-    basis, is then exceeded. Differences within 4 standard errors count as none.
-    """
-    weights = np.arange(1, max_order + 2)
-    excess = np.atleast_1d(spectrum.mean_order) - check.mean_order
-    error = np.hypot(np.atleast_2d(spectrum.share_standard_error) @ weights, check.standard_error)
-    return np.where(excess > 4 * error, excess / max_order, 0.0)
+        spectrum = exact_spectrum(evaluate, **settings)
+    elif method == "differences":
+        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
+    elif method == "kernel":
+        spectrum = kernel_spectrum(evaluate, **settings, seed=seed)
+    else:
+        spectrum = distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
+    return replace(spectrum, reason=reason)
 
 
 def order_spectrum_from_samples(

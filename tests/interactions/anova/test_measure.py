@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from interactions import MLPEnsemble, Rademacher, Uniform, order_spectrum
-from interactions.planted import Product, sine
+from interactions.planted import Product
 
 INPUTS = Uniform(-1.0, 1.0, dim=3)
 TRUTH = Product((0, 1)).spectrum(INPUTS, 3).variance
@@ -51,28 +51,10 @@ def test_auto_chooses_by_dimension_and_says_why() -> None:
     assert "exact" in few.method
     assert "few enough" in few.reason
     assert "exact" in order_spectrum(Product((0,)), Rademacher(dim=12), max_order=2).method
-    wide = order_spectrum(Product((0, 1)), Uniform(-1.0, 1.0, dim=8), max_order=2)
-    assert "kernel" in wide.method
-    assert "too large" in wide.reason
+    wide = order_spectrum(Product((0,)), Uniform(-1.0, 1.0, dim=8), max_order=2, tolerance=0.05)
+    assert "differences" in wide.method
+    assert "too many" in wide.reason
     assert wide.reason in str(wide)
-
-
-def test_auto_leaves_the_kernel_where_its_basis_leaves_too_much_out() -> None:
-    wide, wild = Uniform(-1.0, 1.0, dim=8), Product((0,), factor=sine(40.0))
-    kernel = order_spectrum(wild, wide, max_order=2, method="kernel", budget=40_000)
-    assert kernel.share[0] < 0.5
-    chosen = order_spectrum(wild, wide, max_order=2, tolerance=0.02)
-    assert "differences" in chosen.method
-    assert "leaves out" in chosen.reason
-    assert abs(chosen.share[0] - 1) < 4 * chosen.share_standard_error[0]
-
-
-@pytest.mark.parametrize("budget", [5_000, 50_000])
-def test_auto_keeps_within_the_budget(budget: int) -> None:
-    wide = Uniform(-1.0, 1.0, dim=8)
-    for function in (Product((0, 1)), Product((0,), factor=sine(40.0))):
-        s = order_spectrum(function, wide, max_order=2, budget=budget)
-        assert s.evaluations <= budget
 
 
 @pytest.mark.parametrize("method", ["exact", "differences"])
