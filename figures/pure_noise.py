@@ -16,7 +16,7 @@ MEASURES = {
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """Stacked bars; a row per measure, a column per placement; total variance above each bar."""
     measures = [m for m in MEASURES if m in set(table["measure"])]
-    placements = [p for p in dict.fromkeys(table["placement"]) if p != "none"]
+    placements = [p for p in dict.fromkeys(table["placement"]) if p != "none"] or ["none"]
     figure, axes = panes(len(placements), rows=len(measures))
     for i, measure in enumerate(measures):
         row = axes[i]

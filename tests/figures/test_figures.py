@@ -59,3 +59,9 @@ def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> N
     assert [ax.get_title() for ax in figure.axes] == ["input dropout", "both dropout"]
     for ax in figure.axes:
         assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "0.5"]
+
+
+def test_the_noise_plot_of_networks_without_dropout_alone_has_one_pane() -> None:
+    row = {"placement": "none", "rate": 0.0, "repeat": 0, "measure": "unbiased", "variance": 1.0}
+    table = pd.DataFrame([row | {"order": "1", "share": 0.7}, row | {"order": ">1", "share": 0.3}])
+    assert len(pure_noise.draw(table)["pure_noise"].axes) == 1
