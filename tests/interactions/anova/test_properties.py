@@ -23,14 +23,14 @@ def measured(function, inputs) -> np.ndarray:
     return order_spectrum(function, inputs, max_order=3, method="exact").variance
 
 
-def close(a: np.ndarray, b: np.ndarray) -> None:
+def assert_close(a: np.ndarray, b: np.ndarray) -> None:
     np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10 * (1 + np.abs(b).max()))
 
 
 @settings(max_examples=25)
 @given(f=FUNCTIONS, inputs=INPUTS, order=st.permutations(range(3)))
 def test_permuting_inputs_changes_nothing(f, inputs, order) -> None:
-    close(measured(lambda x: f(x[:, order]), inputs), measured(f, inputs))
+    assert_close(measured(lambda x: f(x[:, order]), inputs), measured(f, inputs))
 
 
 @settings(max_examples=25)
@@ -38,7 +38,7 @@ def test_permuting_inputs_changes_nothing(f, inputs, order) -> None:
 def test_scaling_scales_variance_by_the_square_and_shifts_do_nothing(
     f, inputs, scale: float, shift: float
 ) -> None:
-    close(measured(lambda x: scale * f(x) + shift, inputs), scale**2 * measured(f, inputs))
+    assert_close(measured(lambda x: scale * f(x) + shift, inputs), scale**2 * measured(f, inputs))
 
 
 @settings(max_examples=15)
@@ -63,4 +63,4 @@ def test_irrelevant_inputs_change_nothing(f) -> None:
 @settings(max_examples=15)
 @given(f=FUNCTIONS, inputs=INPUTS)
 def test_the_grid_and_the_closed_form_agree(f, inputs) -> None:
-    close(measured(f, inputs), f.spectrum(inputs, 3).variance)
+    assert_close(measured(f, inputs), f.spectrum(inputs, 3).variance)
