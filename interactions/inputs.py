@@ -20,6 +20,9 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.special import ndtr
 from torch import Tensor
 
+FEW_VALUES = 128
+"""A column with no more distinct values has a knot on each."""
+
 
 class Inputs(ABC):
     """`dim` independent inputs with a known marginal each.
@@ -50,6 +53,13 @@ class Inputs(ABC):
         `size` is the number of nodes, or the number of support points where the marginal has
         fewer. `breakpoints` are kinks of the integrand: continuous marginals then use one
         Gauss rule of `size` nodes between each neighbouring pair of kinks.
+        """
+
+    @abstractmethod
+    def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
+        """Ascending values of one coordinate between which a curve may be read off linearly.
+
+        About `size` of them, or all values of a marginal with few.
         """
 
     @property
@@ -143,6 +153,9 @@ class Uniform(Inputs):
         nodes, weights = _legendre(size, self.low, self.high, breakpoints)
         return nodes, weights / (self.high - self.low)
 
+    def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
+        return np.linspace(self.low, self.high, size)
+
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         n = np.arange(1, degree + 1)
         half = (self.high - self.low) / 2
@@ -183,6 +196,9 @@ class Normal(Inputs):
         w = w * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) / (ndtr(9.0) - ndtr(-9.0))
         return self.mean + self.std * z, w
 
+    def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
+        return self.mean + self.std * np.linspace(-5.0, 5.0, size)
+
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         b = np.concatenate([[1.0], self.std * np.sqrt(np.arange(1, degree + 1))])
         a = np.full(degree + 1, self.mean)
@@ -209,6 +225,9 @@ class Rademacher(Inputs):
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
         return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+
+    def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
+        return np.array([-1.0, 1.0])
 
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         b = np.zeros(degree + 1)
@@ -265,6 +284,14 @@ class Empirical(Inputs):
         a, b = _lanczos(values, weights, size - 1)
         nodes, vectors = eigh_tridiagonal(a, b[1:])
         return nodes, vectors[0] ** 2
+
+    def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
+        values = np.unique(self._sorted[:, coordinate])
+        if len(values) <= max(size, FEW_VALUES):
+            return values
+        # The extremes as well, for curves are not continued beyond what the column holds.
+        rows = np.linspace(0, len(self._sorted) - 1, size).round().astype(int)
+        return np.unique(self._sorted[rows, coordinate])
 
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         rows = [_lanczos(*self.support(j), degree) for j in range(self.dim)]

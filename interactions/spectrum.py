@@ -42,8 +42,11 @@ class OrderSpectrum:
         Points at which the function was evaluated.
     converged : bool
         Whether the asked tolerance was reached (otherwise the budget ended the measurement).
+    left_out : float64 array [...]
+        Bound on the share of variance that lies outside of the method's basis and is counted
+        with everything above; 0 for methods without one, NaN where it is not known.
     reason : str
-        Why this method, where it was chosen for the user.
+        Why this method, where it was chosen for the user, and what ended it before its tolerance.
     """
 
     variance: np.ndarray
@@ -55,6 +58,7 @@ class OrderSpectrum:
     method: str
     evaluations: int
     converged: bool
+    left_out: np.ndarray | float = 0.0
     reason: str = ""
 
     def __post_init__(self) -> None:
@@ -161,6 +165,8 @@ class OrderSpectrum:
         lines[0] += "" if self.converged else " (tolerance not reached)"
         if self.reason:
             lines.append(f"  {self.reason}")
+        if np.any(self.left_out != 0):
+            lines.append(f"  outside of the basis: at most {np.max(self.left_out):.2g} of a share")
         if self.constant.any():
             lines.append("constant function: zero variance, shares undefined")
         for row in self.to_frame().itertuples():

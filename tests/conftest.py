@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ import torch
 from hypothesis import settings
 
 from interactions import Dropout, MLPEnsemble, Samples, Uniform, fit
+from interactions.inputs import Inputs
 
 mpl.use("Agg")
 # Slow machines are not failures.
@@ -27,12 +29,22 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained() -> MLPEnsemble:
-    """Three networks of 5 inputs fit to noise, with different rates and so different spectra."""
-    generator = torch.Generator().manual_seed(5)
-    x = Uniform(-1.0, 1.0, dim=5).sample(200, generator=generator, dtype=torch.float32)
-    y = 3 * torch.randn(200, generator=generator)
-    rates = [Dropout(), Dropout(inputs=0.25), Dropout(hidden=0.25)]
-    ensemble = MLPEnsemble((5, 24, 24, 1), seeds=[0, 1, 2], dropout=rates)
-    fit(ensemble, Samples(x, y), steps=300, learning_rate=5e-3)
-    return ensemble
+def train_on_noise() -> Callable[[Inputs], MLPEnsemble]:
+    """Makes three networks fit to noise, with different rates and so different spectra."""
+
+    def train(inputs: Inputs) -> MLPEnsemble:
+        generator = torch.Generator().manual_seed(5)
+        x = inputs.sample(200, generator=generator, dtype=torch.float32)
+        y = 3 * torch.randn(200, generator=generator)
+        rates = [Dropout(), Dropout(inputs=0.25), Dropout(hidden=0.25)]
+        ensemble = MLPEnsemble((inputs.dim, 24, 24, 1), seeds=[0, 1, 2], dropout=rates)
+        fit(ensemble, Samples(x, y), steps=300, learning_rate=5e-3)
+        return ensemble
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def trained(train_on_noise) -> MLPEnsemble:
+    """Three networks of 5 inputs."""
+    return train_on_noise(Uniform(-1.0, 1.0, dim=5))

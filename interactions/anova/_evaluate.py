@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from ..inputs import Inputs
 
@@ -21,14 +21,14 @@ class FunctionError(ValueError):
     """The function under measurement is not a function of its inputs in the way needed."""
 
 
-class _Allocations(TorchDispatchMode):
-    """Adds up the bytes of every tensor an operation makes; views of its arguments are free."""
+class _Allocations(TorchFunctionMode):
+    """Adds up the bytes of every tensor that calls make; views of their arguments are free."""
 
     def __init__(self) -> None:
         super().__init__()
         self.bytes = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         held = {a.untyped_storage().data_ptr() for a in args if isinstance(a, Tensor)}
         for t in out if isinstance(out, (tuple, list)) else (out,):

@@ -71,6 +71,12 @@ def differences_spectrum(
             return spectrum if evaluate.outputs is not None else spectrum.output(0)
 
 
+def least_evaluations(dim: int, max_order: int) -> int:
+    """Evaluations below which the method refuses: every subset must be visited."""
+    subsets = (math.comb(dim, k) * NODES**k for k in range(1, max_order + 1))
+    return LEAST * (BACKGROUNDS[0] * sum(subsets) + TOTAL_BLOCK)
+
+
 def _first_round(
     evaluate: Evaluator, streams: list[_Stream], tolerance: float, budget: int
 ) -> list[int]:

@@ -105,9 +105,14 @@ def _points(grid: Grid) -> float:
     return math.prod(float(len(weights)) for _, weights in grid)
 
 
+def most_grid_points(evaluate: Evaluator) -> float:
+    """Points of the largest grid that the memory holds."""
+    return evaluate.memory / (BYTES_PER_POINT * (evaluate.outputs or 1))
+
+
 def _grids(evaluate: Evaluator, budget: int, kinks: Sequence[float]) -> Iterator[Grid]:
     """Grids of growing size while the evaluations last."""
-    in_memory = evaluate.memory / (BYTES_PER_POINT * (evaluate.outputs or 1))
+    in_memory = most_grid_points(evaluate)
     size_before = 0.0
     for size in SIZES:
         grid = _grid(evaluate.inputs, size, kinks)

@@ -1,11 +1,12 @@
 """The ANOVA-kernel U-statistic: one plain sample serves every function of an ensemble.
 
-With phi_1, phi_2, .. the orthonormal polynomials of each input, the effect of a subset u has the
+With phi_1, phi_2, .. orthonormal functions of each input, the effect of a subset u has the
 coefficients E f(X) prod_(j in u) phi_(n_j)(X_j), and V_k is the sum of their squares over all
 subsets of size k. Squares of expectations are estimated without bias by products over PAIRS of
 different points, which makes V_k the mean of f(x) f(x') K_k(x, x') with K_k the k-th elementary
 symmetric polynomial of the coordinate kernels sum_n phi_n(x_j) phi_n(x'_j): the ANOVA kernel
-(Durrande et al., J. Multivar. Anal. 115, 2013), truncated at a degree.
+(Durrande et al., J. Multivar. Anal. 115, 2013), truncated at a few functions per input, which
+are chosen for the functions at hand (`basis`).
 
 The same number can be had from either side. *Primal*: sum every feature product over blocks of
 points and multiply the sums of different blocks; the cost is linear in the points. *Dual*: the
@@ -23,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
 from typing import NamedTuple
 
@@ -33,17 +35,40 @@ from torch import Tensor
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
+from .basis import Adapted, Basis, adapted, number_of_products, polynomials
 
 BLOCKS = 32
 """Blocks of points. More make steadier errors and use more of the pairs: 31/32 of them here."""
-MOST_DEGREE = (12, 8, 6, 4)
-"""Degree of the basis at orders 1, 2, 3 and above, as long as there are not more than"""
-MOST_PRODUCTS = 2**16
-"""feature products of an order: the noise of an estimate grows as the root of their number."""
 PILOT = 2**13
 DEFAULT_BUDGET = 2**20
+"""Evaluations, or"""
+BUDGET_PER_INPUT = 2**12
+"""where there are hundreds of inputs."""
 MOST_WORK = 2.0**46
 """Multiplications at most, some ten minutes on two cores: a larger sample is not drawn."""
+PIECE = 2**22
+"""Bytes of feature products at once, and"""
+TILE = 2**18
+"""kernel values at once: more of them leave the processor's cache."""
+
+
+class Sample(NamedTuple):
+    """Points in equal blocks, `x` [B, n, d], and values of every function, `f` [B, n, m]."""
+
+    x: Tensor
+    f: Tensor
+
+
+class Prepared(NamedTuple):
+    """What is settled before the sample is drawn: its points are not used again.
+
+    A small sample and the functions' means [m] on it, the basis, and the stream of points.
+    """
+
+    pilot: Sample
+    centre: Tensor
+    basis: Adapted
+    generator: torch.Generator
 
 
 def kernel_spectrum(
@@ -57,45 +82,85 @@ def kernel_spectrum(
     """Estimate every order from one plain sample, grown until the tolerance or the budget.
 
     A pilot (2^13 points, or a quarter of the budget) centres the functions and plans the size of
-    the sample; its points are not used again. Default budget: 2^20 evaluations. Where the
-    arithmetic would take too long the sample stays smaller, and the result says so by
-    `converged`.
+    the sample, and a look along every input chooses the basis; their points are not used again.
+    Default budget: 2^20 evaluations, 2^12 d with more than 256 inputs. Where memory or arithmetic
+    would not suffice, the sample stays smaller, and the result says so by `converged` and `reason`.
     """
-    budget = DEFAULT_BUDGET if budget is None else budget
-    inputs = evaluate.inputs
-    generator = torch.Generator(evaluate.device).manual_seed(seed)
-    degrees = default_degrees(inputs.dim, max_order)
-    pilot = min(PILOT, budget // 4) // BLOCKS
-    if pilot < 4:
+    budget = default_budget(evaluate.inputs.dim) if budget is None else budget
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
+    return prepared_spectrum(evaluate, prepare(evaluate, **settings, seed=seed), **settings)
+
+
+def default_budget(dim: int) -> int:
+    return max(DEFAULT_BUDGET, BUDGET_PER_INPUT * dim)
+
+
+def prepare(
+    evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int, seed: int
+) -> Prepared:
+    """Draw the pilot and choose the basis, for a quarter and a third of the budget at most."""
+    n = min(PILOT, budget // 4) // BLOCKS
+    if n < 4:
         raise ValueError(
             f"the kernel method needs {16 * BLOCKS} evaluations at least, the budget is {budget}"
         )
+    generator = torch.Generator(evaluate.device).manual_seed(seed)
+    pilot = _draw(evaluate, n, generator)
+    values = pilot.f.double().flatten(0, 1)
+    total = values.var(dim=0)
+    constant = torch.as_tensor(evaluate.is_constant(total.cpu().numpy()), device=total.device)
+    basis = adapted(
+        evaluate,
+        max_order=max_order,
+        tolerance=tolerance,
+        budget=budget // 3,
+        sample=budget,
+        total=torch.where(constant, 0.0, total),
+        generator=generator,
+    )
+    return Prepared(pilot, values.mean(dim=0), basis, generator)
 
-    def draw(n: int) -> Sample:
-        x = inputs.sample(BLOCKS * n, generator=generator, dtype=evaluate.dtype)
-        return Sample(*(a.unflatten(0, (BLOCKS, n)) for a in (x, evaluate(x))))
 
-    def measure(s: Sample) -> tuple[OrderSpectrum, int]:
-        sample = Sample(s.x, (s.f - centre).to(evaluate.dtype))
+def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
+    """A fresh sample of n points in every block, its values centred."""
+    sample = _draw(evaluate, n, prepared.generator)
+    return Sample(sample.x, sample.f - prepared.centre.to(sample.f))
+
+
+def prepared_spectrum(
+    evaluate: Evaluator, prepared: Prepared, *, max_order: int, tolerance: float, budget: int
+) -> OrderSpectrum:
+    """The measurement, whose truth is the variance of each order inside of the basis."""
+    m = evaluate.outputs or 1
+    basis = prepared.basis
+
+    def measure(sample: Sample) -> tuple[OrderSpectrum, int]:
         constant = evaluate.is_constant(sample.f.double().var(dim=(0, 1)).cpu().numpy())
-        spectrum, needed = _spectrum(sample, inputs, degrees, tolerance, evaluate.memory, constant)
-        return replace(spectrum, evaluations=evaluate.evaluations), needed
+        spectrum, needed = _spectrum(sample, basis, max_order, tolerance, evaluate.memory, constant)
+        method = f"ANOVA kernel ({_products(basis, max_order)} products by order)"
+        spectrum = replace(
+            spectrum, method=method, evaluations=evaluate.evaluations, left_out=basis.left_out
+        )
+        return spectrum, needed
 
-    first = draw(pilot)
-    centre = first.f.mean(dim=(0, 1))
-    _, needed = measure(first)
-    most = pilot
-    while _total_work(BLOCKS * 2 * most, inputs.dim, evaluate.outputs or 1, degrees) <= MOST_WORK:
-        most *= 2
-    sample = Sample(first.x[:, :0], first.f[:, :0])
+    pilot = prepared.pilot
+    _, needed = measure(Sample(pilot.x, pilot.f - prepared.centre.to(pilot.f)))
+    limits = {
+        "memory": _most_in_memory(evaluate, basis, max_order),
+        "arithmetic": _most_in_time(m, basis, max_order),
+    }
+    sample = Sample(*(a[:, :0] for a in pilot))
     while True:
         have = sample.x.shape[1]
-        wanted = max(math.ceil(needed / BLOCKS), have + have // 4, pilot)
-        affordable = have + (budget - evaluate.evaluations) // BLOCKS
-        more = draw(min(wanted, affordable, most) - have)
+        wanted = max(math.ceil(needed / BLOCKS), have + have // 4, 4)
+        limits["budget"] = have + (budget - evaluate.evaluations) // BLOCKS
+        limit = min(limits, key=limits.get)
+        more = draw(evaluate, prepared, min(wanted, limits[limit]) - have)
         sample = Sample(*(torch.cat(parts, dim=1) for parts in zip(sample, more, strict=True)))
         spectrum, needed = measure(sample)
-        if spectrum.converged or sample.x.shape[1] >= min(affordable, most):
+        if spectrum.converged or sample.x.shape[1] >= limits[limit]:
+            if not spectrum.converged:
+                spectrum = replace(spectrum, reason=f"the {limit} ended the measurement")
             return spectrum if evaluate.outputs is not None else spectrum.output(0)
 
 
@@ -104,7 +169,8 @@ def kernel_spectrum_from_samples(
 ) -> OrderSpectrum:
     """Spectrum from points [n, d] drawn from `inputs` and values [n] or [n, m] the user has.
 
-    One part in BLOCKS + 1 centres the values, the rest is measured.
+    One part in BLOCKS + 1 centres the values, the rest is measured. With no function to look at,
+    the basis is that of polynomials, and what it leaves out is not known.
     """
     n = len(x) // (BLOCKS + 1)
     values = y.reshape(len(x), -1).double()
@@ -113,124 +179,189 @@ def kernel_spectrum_from_samples(
     sample = Sample(x, values.to(x.dtype))
     rounding = 8 * torch.finfo(y.dtype).eps * y.abs().max().item()
     constant = values.var(dim=(0, 1)).cpu().numpy() <= rounding**2
-    degrees = default_degrees(inputs.dim, max_order)
-    spectrum, _ = _spectrum(sample, inputs, degrees, 1.0, memory, constant)
+    basis = polynomials(inputs, max_order)
+    spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant)
+    method = f"ANOVA kernel (degree {'/'.join(map(str, basis.degrees))} by order)"
+    spectrum = replace(spectrum, method=method, left_out=np.full(len(spectrum.variance), np.nan))
     return spectrum if y.ndim == 2 else spectrum.output(0)
 
 
-def default_degrees(dim: int, max_order: int) -> list[int]:
-    """Degree of the basis at orders 1 .. max_order: 2 at least up to order 2, 1 beyond."""
-    degrees = []
-    for k in range(1, max_order + 1):
-        fits = int((MOST_PRODUCTS / math.comb(dim, k)) ** (1 / k))
-        most = MOST_DEGREE[min(k, len(MOST_DEGREE)) - 1]
-        degrees.append(min(most, max(fits, 2 if k <= 2 else 1)))
-    return degrees
+def _draw(evaluate: Evaluator, n: int, generator: torch.Generator) -> Sample:
+    """N points in every block. Few at a time, for their values come in float64."""
+    rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * (evaluate.outputs or 1)))
+    parts = []
+    for start in range(0, max(n, 1), rows):
+        size = max(min(rows, n - start), 0)
+        x = evaluate.inputs.sample(BLOCKS * size, generator=generator, dtype=evaluate.dtype)
+        f = evaluate(x).to(evaluate.dtype) if size else x.new_empty(0, evaluate.outputs or 1)
+        parts.append([a.unflatten(0, (BLOCKS, size)) for a in (x, f)])
+    return Sample(*(torch.cat(p, dim=1) for p in zip(*parts, strict=True)))
 
 
-class Sample(NamedTuple):
-    """Points in equal blocks, `x` [B, n, d], and values of every function, `f` [B, n, m]."""
-
-    x: Tensor
-    f: Tensor
+def _products(basis: Basis, max_order: int) -> str:
+    counts = [number_of_products(basis.widths(k), k) for k in range(1, max_order + 1)]
+    return "/".join(f"{c:,}" for c in counts)
 
 
-def pair_means(sample: Sample, inputs: Inputs, *, order: int, degree: int, memory: int) -> Tensor:
+def _most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
+    """Points per block whose coordinates, values (twice, when centred) and features fit."""
+    numbers = evaluate.inputs.dim + 2 * (evaluate.outputs or 1)
+    numbers += max(sum(basis.widths(k)) for k in range(1, max_order + 1))
+    size = torch.finfo(evaluate.dtype).bits // 8
+    return max(4, evaluate.memory // 2 // (numbers * size * BLOCKS))
+
+
+def _most_in_time(m: int, basis: Basis, max_order: int) -> int:
+    """Points per block whose measurement takes no more than MOST_WORK multiplications."""
+    orders = range(1, max_order + 1)
+    n = 4
+    while n < 2**32:
+        if sum(min(_work(2 * n * BLOCKS, m, basis.widths(k), k)) for k in orders) > MOST_WORK:
+            break
+        n *= 2
+    return n
+
+
+def pair_means(sample: Sample, basis: Basis, *, order: int, memory: int) -> Tensor:
     """h_ab for every pair of blocks, [m, B, B] in float64; the diagonal means nothing."""
-    blocks, n, dim = sample.x.shape
-    primal, dual = _work(blocks * n, dim, sample.f.shape[-1], order, degree)
+    blocks, n, _ = sample.x.shape
+    primal, dual = _work(blocks * n, sample.f.shape[-1], basis.widths(order), order)
     route = _primal if primal <= dual else _dual
-    return route(sample, inputs, order, degree, memory)
+    return route(sample, basis, order, memory)
 
 
-def _work(points: int, dim: int, m: int, order: int, degree: int) -> tuple[float, float]:
+def _work(points: int, m: int, widths: list[int], order: int) -> tuple[float, float]:
     """Multiplications of the primal and the dual route for one order."""
-    products = math.comb(dim, order) * degree**order
-    powers = sum(math.comb(degree + i - 1, i) for i in range(1, order + 1))
-    return float(products) * m * points, points**2 / 2 * (dim * powers + m)
+    products = number_of_products(widths, order)
+    powers = sum(math.comb(q + i - 1, i) for q in widths if q for i in range(1, order + 1))
+    return float(products) * m * points, points**2 / 2 * (powers + m)
 
 
-def _total_work(points: int, dim: int, m: int, degrees: list[int]) -> float:
-    return sum(min(_work(points, dim, m, k, q)) for k, q in enumerate(degrees, start=1))
-
-
-def _primal(sample: Sample, inputs: Inputs, order: int, degree: int, memory: int) -> Tensor:
+def _primal(sample: Sample, basis: Basis, order: int, memory: int) -> Tensor:
     blocks, n, _ = sample.x.shape
     m = sample.f.shape[-1]
     total = torch.zeros(m, blocks, blocks, dtype=torch.float64, device=sample.f.device)
-    phi = inputs.basis(sample.x.flatten(0, 1), degree).unflatten(0, (blocks, n))
-    width = max(1, memory // 4 // (blocks * n * degree ** (order - 1) * sample.f.element_size()))
-    for start in range(0, m, width):
-        some = sample.f[..., start : start + width]
-        for sums in feature_sums(phi, some, order):
-            flat = sums.movedim(2, 0).flatten(2).double()
-            total[start : start + width] += flat @ flat.transpose(1, 2)
+    widths = basis.widths(order)
+    phi = basis.features(sample.x.flatten(0, 1), order).unflatten(0, (blocks, n))
+    for _, sums in feature_sums(phi, widths, sample.f, order, memory):
+        flat = sums.movedim(2, 0).flatten(2).double()
+        total += flat @ flat.transpose(1, 2)
     return total / n**2
 
 
-def feature_sums(phi: Tensor, f: Tensor, order: int) -> Iterator[Tensor]:
-    """Sums over each block of f times feature products, [B, q^(k-1), m, rest] a leading subset."""
-    dim = phi.shape[2]
-    for leading in combinations(range(dim - 1), order - 1):
-        product = phi.new_ones(*phi.shape[:2], 1)
+def feature_sums(
+    phi: Tensor, widths: list[int], f: Tensor, order: int, memory: int
+) -> Iterator[tuple[tuple[int, ...], Tensor]]:
+    """Sums over each block of f times feature products, a leading subset of inputs at a time.
+
+    Yields the k - 1 leading inputs and [B, products of theirs, m, functions of all later inputs].
+    """
+    blocks, n, _ = phi.shape
+    m = f.shape[-1]
+    ends = np.cumsum(widths)
+    columns = [phi[..., end - q : end] for end, q in zip(ends, widths, strict=True)]
+    useful = [j for j, q in enumerate(widths) if q]
+    for leading in combinations(useful[:-1], order - 1):
+        product = phi.new_ones(blocks, n, 1)
         for j in leading:
-            product = (product.unsqueeze(-1) * phi[:, :, None, j]).flatten(2)
-        left = (product.unsqueeze(-1) * f.unsqueeze(2)).flatten(2)
-        last = leading[-1] + 1 if leading else 0
-        right = phi[:, :, last:].flatten(2)
-        yield (left.transpose(1, 2) @ right).unflatten(1, (-1, f.shape[-1]))
+            product = (product.unsqueeze(-1) * columns[j].unsqueeze(2)).flatten(2)
+        rest = phi[..., ends[leading[-1]] if leading else 0 :]
+        p, r = product.shape[2], rest.shape[2]
+        # The smaller factor is multiplied out, in pieces that stay in the processor's cache.
+        wide = m >= r
+        sums = phi.new_zeros(blocks, m, p * r) if wide else phi.new_zeros(blocks, p * m, r)
+        size = blocks * p * (r if wide else m) * phi.element_size()
+        rows = max(16, min(memory // 4, PIECE) // max(size, 1))
+        for some, other, values in zip(
+            *(a.split(rows, dim=1) for a in (product, rest, f)), strict=True
+        ):
+            every = (some.unsqueeze(-1) * (other if wide else values).unsqueeze(2)).flatten(2)
+            if wide:
+                sums.baddbmm_(values.transpose(1, 2), every)
+            else:
+                sums.baddbmm_(every.transpose(1, 2), other)
+        if wide:
+            yield leading, sums.unflatten(2, (p, r)).transpose(1, 2)
+        else:
+            yield leading, sums.unflatten(1, (p, m))
 
 
-def _dual(sample: Sample, inputs: Inputs, order: int, degree: int, memory: int) -> Tensor:
+def _dual(sample: Sample, basis: Basis, order: int, memory: int) -> Tensor:
     blocks, n, _ = sample.x.shape
     m = sample.f.shape[-1]
     total = torch.zeros(m, blocks, blocks, dtype=torch.float64, device=sample.f.device)
-    rows = max(1, min(n, memory // 8 // (8 * n * (order + 2))))
-    features = [_power_features(inputs.basis(x, degree), order) for x in sample.x]
+    widths = basis.widths(order)
+    rows = max(1, min(n, TILE // n, memory // 8 // (8 * n * (order + 2))))
+    # Features of a few blocks are kept, as many as the memory holds.
+    powers = sum(math.comb(q + i - 1, i) for q in widths if q for i in range(1, order + 1))
+    keep = lru_cache(max(2, memory // 4 // max(n * powers * sample.x.element_size(), 1)))
+    features = keep(lambda a: _power_features(basis.features(sample.x[a], order), widths, order))
     for a, b in combinations(range(blocks), 2):
         for start in range(0, n, rows):
             part = slice(start, start + rows)
-            powers = [p[part] @ q.T for p, q in zip(features[a], features[b], strict=True)]
-            kernel = _elementary_symmetric(powers)
+            left = [p[part] for p in features(a)]
+            kernel = _elementary_symmetric(left, features(b))
             values = (sample.f[a, part] * (kernel @ sample.f[b])).sum(dim=0, dtype=torch.float64)
             total[:, a, b] += values
             total[:, b, a] += values
     return total / n**2
 
 
-def _power_features(phi: Tensor, order: int) -> list[Tensor]:
+def _power_features(phi: Tensor, widths: list[int], order: int) -> list[Tensor]:
     """Features whose inner products are the power sums over j of kernel_j^i, i = 1 .. order.
 
-    kernel_j^i = (sum_n phi_n phi'_n)^i is a sum over multisets of i degrees, with multinomial
-    weights. Each is [n, d · number of multisets].
+    kernel_j^i = (sum_n phi_n phi'_n)^i is a sum over multisets of i functions, with multinomial
+    weights. Each is [n, number of multisets of all inputs].
     """
-    degree = phi.shape[-1]
-    features = []
-    for i in range(1, order + 1):
-        columns = []
-        for chosen in combinations_with_replacement(range(degree), i):
-            counts = np.bincount(chosen)
-            weight = math.sqrt(math.factorial(i) / math.prod(math.factorial(c) for c in counts))
-            columns.append(weight * phi[..., list(chosen)].prod(dim=-1))
-        features.append(torch.cat(columns, dim=1))
+    columns = phi.split(widths, dim=1)
+    features = [phi]
+    for i in range(2, order + 1):
+        powers = []
+        for q in set(widths) - {0}:
+            # Inputs with equally many functions together: [n, inputs, q].
+            same = torch.stack([c for c in columns if c.shape[1] == q], dim=1)
+            for chosen in combinations_with_replacement(range(q), i):
+                counts = np.bincount(chosen)
+                weight = math.factorial(i) / math.prod(math.factorial(c) for c in counts)
+                powers.append(math.sqrt(weight) * same[..., list(chosen)].prod(dim=-1))
+        features.append(torch.cat(powers, dim=1))
     return features
 
 
-def _elementary_symmetric(powers: list[Tensor]) -> Tensor:
-    """e_k from the power sums p_1 .. p_k, by Newton's identities."""
-    e = [torch.ones_like(powers[0])]
-    for k in range(1, len(powers) + 1):
-        terms = ((-1) ** (i - 1) * e[k - i] * powers[i - 1] for i in range(1, k + 1))
-        e.append(sum(terms) / k)
+def _elementary_symmetric(left: list[Tensor], right: list[Tensor]) -> Tensor:
+    """e_k of the coordinate kernels, by Newton's identities from the power sums left @ right^T.
+
+    k e_k = e_(k-1) p_1 - e_(k-2) p_2 + .. ± p_k, whose last term a matrix product adds in place.
+    """
+    order = len(left)
+    if order == 1:
+        return left[0] @ right[0].T
+    p = [a @ b.T for a, b in zip(left[:-1], right[:-1], strict=True)]
+    e = [p[0]]
+    for k in range(2, order + 1):
+        new = e[-1] * p[0]
+        for i in range(2, k):
+            new.addcmul_(e[k - i - 1], p[i - 1], value=(-1) ** (i - 1))
+        sign = (-1) ** (k - 1)
+        if k < order:
+            new.add_(p[k - 1], alpha=sign).mul_(1 / k)
+        else:
+            new.addmm_(left[-1], right[-1].T, beta=1 / k, alpha=sign / k)
+        e.append(new)
     return e[-1]
 
 
 class ArrayMean(NamedTuple):
-    """Mean of a symmetric array over pairs, the squared error of this mean, its df, each [..]."""
+    """Mean of a symmetric array over pairs, the squared error of this mean, its df, each [..].
+
+    `linear` and `quadratic` are the error's two parts, the linear one two standard errors lower:
+    with few points it is mostly noise, and extrapolates to far too many.
+    """
 
     mean: np.ndarray
     error: np.ndarray
     df: np.ndarray
+    linear: np.ndarray
     quadratic: np.ndarray
 
 
@@ -247,32 +378,34 @@ def array_mean(h: np.ndarray) -> ArrayMean:
     mean = h.sum(axis=(-1, -2)) / (blocks * (blocks - 1))
     centred = np.where(off, h - mean[..., None, None], 0.0)
     # Least squares for h_ab = V + l_a + l_b with sum of l zero.
-    linear = centred.sum(axis=-1) / (blocks - 2)
-    rest = np.where(off, centred - linear[..., :, None] - linear[..., None, :], 0.0)
+    effect = centred.sum(axis=-1) / (blocks - 2)
+    rest = np.where(off, centred - effect[..., :, None] - effect[..., None, :], 0.0)
     pairs_df = blocks * (blocks - 3) / 2
     var_e = (rest**2).sum(axis=(-1, -2)) / 2 / pairs_df
-    # E sum of linear^2 / (B - 1) = var(l) + var(e) / (B - 2).
-    spread = (linear**2).sum(axis=-1) / (blocks - 1)
+    # E sum of effect^2 / (B - 1) = var(l) + var(e) / (B - 2).
+    spread = (effect**2).sum(axis=-1) / (blocks - 1)
     var_l = np.maximum(spread - var_e / (blocks - 2), 0.0)
     parts = np.stack([4 * var_l / blocks, 2 * var_e / (blocks * (blocks - 1))], axis=-1)
     error = parts.sum(axis=-1)
     weights = (parts**2 / np.array([blocks - 1, pairs_df])).sum(axis=-1)
     df = np.where(weights > 0, error**2 / np.where(weights > 0, weights, 1.0), np.inf)
-    return ArrayMean(mean, error, df, parts[..., 1])
+    noise = 2 * math.sqrt(2 / (blocks - 1)) * spread
+    linear = np.maximum(var_l - noise, 0.0) * 4 / blocks
+    return ArrayMean(mean, error, df, linear, parts[..., 1])
 
 
 def _spectrum(
     sample: Sample,
-    inputs: Inputs,
-    degrees: list[int],
+    basis: Basis,
+    max_order: int,
     tolerance: float,
     memory: int,
     constant: np.ndarray,
 ) -> tuple[OrderSpectrum, int]:
     """Spectrum of a sample of centred values, and the points its tolerance would need."""
     pairs = [
-        pair_means(sample, inputs, order=k, degree=q, memory=memory).cpu().numpy()
-        for k, q in enumerate(degrees, start=1)
+        pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
+        for k in range(1, max_order + 1)
     ]
     block_variance = sample.f.double().var(dim=1).T.cpu().numpy()
     both = (block_variance[:, :, None] + block_variance[:, None, :]) / 2
@@ -292,7 +425,7 @@ def _spectrum(
         share_standard_error=share_error,
         degrees_of_freedom=variance.df,
         share_degrees_of_freedom=shares.df,
-        method=f"ANOVA kernel (degree {'/'.join(map(str, degrees))} by order)",
+        method="ANOVA kernel",
         evaluations=sample.x.shape[0] * sample.x.shape[1],
         converged=bool(np.all((share_error <= tolerance) | quiet)),
     )
@@ -301,7 +434,7 @@ def _spectrum(
 
 def _points_needed(shares: ArrayMean, points: int, tolerance: float) -> int:
     """Points N at which linear / N + quadratic / N^2 is the squared tolerance, for every share."""
-    linear = np.nan_to_num(shares.error - shares.quadratic).max() * points
+    linear = np.nan_to_num(shares.linear).max() * points
     quadratic = np.nan_to_num(shares.quadratic).max() * points**2
     goal = max(tolerance, 1e-9) ** 2
     return math.ceil(1.1 * (linear + math.sqrt(linear**2 + 4 * goal * quadratic)) / (2 * goal))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,14 +14,25 @@ from ..inputs import Inputs
 from ..planted import check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY, Evaluator
-from .differences import differences_spectrum
+from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
+from .differences import differences_spectrum, least_evaluations
 from .distillation import distillation_spectrum
-from .exact import exact_spectrum
-from .kernel import BLOCKS, kernel_spectrum, kernel_spectrum_from_samples
+from .exact import exact_spectrum, most_grid_points
+from .kernel import (
+    BLOCKS,
+    default_budget,
+    kernel_spectrum,
+    kernel_spectrum_from_samples,
+    prepare,
+    prepared_spectrum,
+)
 
 METHODS = ("auto", "exact", "differences", "kernel", "distillation")
-EXACT_DIM = 5
-EXACT_BINARY_DIM = 16
+EXACT_NODES = 16
+EXACT_POINTS = 2**20
+"""Points of the largest grid that "auto" chooses, and nodes there of an input with many values."""
+LEFT_OUT = 0.01
+"""Share that "auto" lets the kernel's basis leave out, where the tolerance is smaller."""
 
 
 def order_spectrum(
@@ -49,16 +61,17 @@ def order_spectrum(
         Orders 1 .. max_order are told apart; the rest is one number.
     method : "auto", "exact", "differences", "kernel" or "distillation"
         "exact" is a tensor grid, for few inputs; "differences" is Monte Carlo, unbiased for any
-        function of any number of inputs; "kernel" is Monte Carlo with a polynomial basis, far
-        cheaper for smooth functions and for many at once, but what the basis leaves out counts
-        as above max_order; "distillation" is the paper's way, boosted trees, to compare with
-        (biased, no standard error). "auto" takes "exact" for up to 5 inputs (16 of two values
-        each), "differences" beyond.
+        function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
+        many functions at once, but what they leave out counts as above max_order (`left_out`
+        bounds it); "distillation" is the paper's way, boosted trees, to compare with (biased, no
+        standard error). "auto" takes "exact" where a grid of 2^20 points fits budget and memory
+        (5 inputs, 20 of two values each), else "kernel" where it leaves out no more than the
+        tolerance (or .01), else "differences" where the budget allows.
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
-        Evaluations at most. Default: 2^21 exact, 2^25 differences, 2^20 kernel, 1000
-        distillation.
+        Evaluations at most. Default: 2^21 exact, 2^25 differences, 2^20 kernel (2^12 d
+        beyond 256 inputs), 1000 distillation.
     memory : int, optional
         Working memory in bytes (default 2^28).
     seed : int
@@ -89,25 +102,48 @@ def order_spectrum(
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be positive, got {budget}")
-    reason = ""
-    if method == "auto":
-        binary = np.all(inputs.support_sizes <= 2)
-        few = inputs.dim <= (EXACT_BINARY_DIM if binary else EXACT_DIM)
-        method = "exact" if few else "differences"
-        reason = (
-            f"{method}: {inputs.dim} inputs are {'few enough' if few else 'too many'} for a grid"
-        )
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
     if method == "exact":
-        spectrum = exact_spectrum(evaluate, **settings)
-    elif method == "differences":
-        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
-    elif method == "kernel":
-        spectrum = kernel_spectrum(evaluate, **settings, seed=seed)
+        return exact_spectrum(evaluate, **settings)
+    if method == "differences":
+        return differences_spectrum(evaluate, **settings, seed=seed)
+    if method == "kernel":
+        return kernel_spectrum(evaluate, **settings, seed=seed)
+    if method == "distillation":
+        return distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
+    return _best_spectrum(evaluate, **settings, seed=seed)
+
+
+def _best_spectrum(
+    evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int | None, seed: int
+) -> OrderSpectrum:
+    """What "auto" stands for: see `order_spectrum`."""
+    inputs = evaluate.inputs
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
+
+    def because(spectrum: OrderSpectrum, why: str) -> OrderSpectrum:
+        return replace(spectrum, reason=f"{why}; {spectrum.reason}" if spectrum.reason else why)
+
+    points = math.prod(np.minimum(inputs.support_sizes, EXACT_NODES).tolist())
+    if points <= min(EXACT_POINTS, most_grid_points(evaluate), budget or EXACT_POINTS):
+        return because(exact_spectrum(evaluate, **settings), "exact: few inputs, a grid will do")
+    most = default_budget(inputs.dim) if budget is None else budget
+    kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
+    prepared = prepare(evaluate, **kernel, seed=seed)
+    limit = max(tolerance, LEFT_OUT)
+    least = least_evaluations(inputs.dim, max_order)
+    if prepared.basis.left_out.max() <= limit:
+        why = "kernel: one sample serves every function, and its basis leaves little out"
+    elif least > (DIFFERENCES_BUDGET if budget is None else budget - evaluate.evaluations):
+        why = (
+            f"kernel, though its basis may leave out more than {limit:.2g}: differences need "
+            f"{least:,} evaluations at least"
+        )
     else:
-        spectrum = distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
-    return replace(spectrum, reason=reason)
+        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
+        return because(spectrum, f"differences: a basis may leave out more than {limit:.2g}")
+    return because(prepared_spectrum(evaluate, prepared, **kernel), why)
 
 
 def order_spectrum_from_samples(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ import torch
 from ..inputs import Inputs
 from ..planted import check_order
 from ._evaluate import Evaluator
-from .kernel import BLOCKS, Sample, array_mean, default_degrees, feature_sums
+from .kernel import BLOCKS, array_mean, draw, feature_sums, prepare
 
 DEFAULT_BUDGET = 2**16
 
@@ -30,8 +29,9 @@ def strongest_interactions(
 ) -> pd.DataFrame:
     """Subsets of one order with the largest variance, by the kernel estimator.
 
-    Every subset of the order is measured on the same points (default 2^16), each without bias up
-    to the degree of the basis; listing the largest favours those whose error points upwards, which
+    Every subset of the order is measured on the same points (2^16 evaluations by default), each
+    without bias inside of a basis chosen for the function; inputs of which it is constant are left
+    away. Listing the largest favours those whose error points upwards, which
     their standard errors show.
 
     Parameters
@@ -52,29 +52,29 @@ def strongest_interactions(
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
     if evaluate.outputs is not None:
         raise ValueError("strongest_interactions takes a function with one output, [n, d] to [n]")
-    n = (DEFAULT_BUDGET if budget is None else budget) // (BLOCKS + 1)
-    if n < 4:
-        raise ValueError(f"the budget must be at least {4 * (BLOCKS + 1)}, got {budget}")
-    generator = torch.Generator(evaluate.device).manual_seed(seed)
-    centre = evaluate(inputs.sample(n, generator=generator, dtype=evaluate.dtype)).mean()
-    x = inputs.sample(BLOCKS * n, generator=generator, dtype=evaluate.dtype)
-    f = (evaluate(x) - centre).to(evaluate.dtype)
-    sample = Sample(*(a.unflatten(0, (BLOCKS, n)) for a in (x, f)))
+    budget = DEFAULT_BUDGET if budget is None else budget
+    # Subsets are told apart best with all functions that the sample can bear: tolerance 0.
+    prepared = prepare(evaluate, max_order=order, tolerance=0.0, budget=budget, seed=seed)
+    n = (budget - evaluate.evaluations) // BLOCKS
+    x, f = draw(evaluate, prepared, n)
+    basis = prepared.basis
     total = f.double().var().item()
-    degree = default_degrees(inputs.dim, order)[-1]
-    phi = inputs.basis(x, degree).unflatten(0, (BLOCKS, n))
-    variance, error = [], []
-    for sums in feature_sums(phi, sample.f, order):
-        # [B, q^(k-1), 1, rest q] to one array of pairs of blocks per last input.
-        own = sums[:, :, 0].unflatten(2, (-1, degree)).movedim(2, 0).flatten(2).double()
-        mean = array_mean((own @ own.transpose(1, 2) / n**2).cpu().numpy())
-        variance.append(mean.mean)
-        error.append(np.sqrt(mean.error))
+    widths = basis.widths(order)
+    phi = basis.features(x.flatten(0, 1), order).unflatten(0, (BLOCKS, n))
+    found = {}
+    for leading, sums in feature_sums(phi, widths, f, order, evaluate.memory):
+        last = range(leading[-1] + 1 if leading else 0, inputs.dim)
+        # [B, products of the leading, 1, functions of the last]: one array of pairs per subset.
+        for j, part in zip(
+            last, sums[:, :, 0].split([widths[j] for j in last], dim=2), strict=True
+        ):
+            flat = part.flatten(1).double()
+            found[*leading, j] = array_mean((flat @ flat.T / n**2).cpu().numpy())
     table = pd.DataFrame(
         {
-            "subset": list(combinations(range(inputs.dim), order)),
-            "variance": np.concatenate(variance),
-            "standard_error": np.concatenate(error),
+            "subset": list(found),
+            "variance": [v.mean for v in found.values()],
+            "standard_error": [np.sqrt(v.error) for v in found.values()],
         }
     )
     table["share"] = table["variance"] / total if total > 0 else np.nan

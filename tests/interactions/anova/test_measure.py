@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from interactions import MLPEnsemble, Rademacher, Uniform, order_spectrum
-from interactions.planted import Product
+from interactions.planted import Product, sine
 
 INPUTS = Uniform(-1.0, 1.0, dim=3)
 TRUTH = Product((0, 1)).spectrum(INPUTS, 3).variance
@@ -46,15 +46,35 @@ def test_any_module_or_callable_fits(function, method: str) -> None:
     np.testing.assert_allclose(s.variance.reshape(4), TRUTH, atol=4 * 0.02 / 9 + 1e-6)
 
 
-def test_auto_chooses_by_dimension_and_says_why() -> None:
+def test_auto_takes_a_grid_where_inputs_are_few_and_says_so() -> None:
     few = order_spectrum(Product((0,)), INPUTS)
     assert "exact" in few.method
-    assert "few enough" in few.reason
+    assert "few inputs" in few.reason
     assert "exact" in order_spectrum(Product((0,)), Rademacher(dim=12), max_order=2).method
-    wide = order_spectrum(Product((0,)), Uniform(-1.0, 1.0, dim=8), max_order=2, tolerance=0.05)
-    assert "differences" in wide.method
-    assert "too many" in wide.reason
+    costly = order_spectrum(Product((0,)), Uniform(-1.0, 1.0, dim=4), budget=20_000, tolerance=0.1)
+    assert "kernel" in costly.method
+
+
+EIGHT = Uniform(-1.0, 1.0, dim=8)
+
+
+def test_auto_takes_a_basis_where_it_leaves_little_out() -> None:
+    wide = order_spectrum(Product((0,)), EIGHT, max_order=2, tolerance=0.05)
+    assert "kernel" in wide.method
+    assert "leaves little out" in wide.reason
     assert wide.reason in str(wide)
+
+
+def test_auto_goes_without_a_basis_where_none_fits_or_says_that_it_cannot() -> None:
+    rough = Product((0,), factor=sine(150.0))
+    s = order_spectrum(rough, EIGHT, max_order=2, tolerance=0.05)
+    assert "differences" in s.method
+    assert "leave out more than 0.05" in s.reason
+    assert s.share[0] == pytest.approx(1, abs=0.2)
+    poor = order_spectrum(rough, EIGHT, max_order=2, budget=30_000, tolerance=0.05)
+    assert "kernel" in poor.method
+    assert "evaluations at least" in poor.reason
+    assert poor.left_out > 0.5
 
 
 @pytest.mark.parametrize("method", ["exact", "differences"])

@@ -1,0 +1,351 @@
+"""Bases of few functions per input, chosen for the function that is to be measured.
+
+Along one input, with the others held fixed, a function traces a curve. The covariance of these
+curves over random backgrounds has eigenfunctions, its Karhunen-Loeve basis, of which a few carry
+nearly all of the variance where polynomials or indicators would have to be many.
+
+New curves check how many are kept. Most of what makes curves rough belongs to high orders, which
+are not to be measured, so curves are compared with those of related backgrounds, which share every
+input with probability RELATION = 1/2: an effect of order k that holds the input then counts
+RELATION^(k-1) times (the noise operator, as for resampled functions). What is lost of orders 2 to
+K is therefore at most the sum over the inputs of what related curves have in common outside of
+the basis, over RELATION^(K-1).
+
+Curves are read at knots and continued linearly between them. An input with few distinct values
+has a knot on each, so that nothing is lost between knots; a rare value gets a function of its own
+only where it carries variance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..inputs import Inputs
+from ._evaluate import Evaluator
+
+KNOTS = 32
+"""Knots of an input with many values."""
+RELATION = 0.5
+RELATIVES = 4
+"""Backgrounds in a family, each of which takes every input from either of two parents."""
+FAMILIES = 8
+"""Families by which an input's functions are checked, at most; 2 at least."""
+CURVES = 3
+"""Curves for each family, by which the functions are chosen."""
+CHECK_POINTS = 40
+"""Points at which a curve is checked, one in each of equal strata."""
+MOST_FUNCTIONS = 24
+"""Functions of one input, at most."""
+OUTSIDE = (4.0, 1.0, 0.25)
+"""What curves may keep outside of the basis, in units of the tolerance: as a rule most of it is of
+high order. The next is tried where the check finds that the orders would lose too much."""
+OUTSIDE_AT_ORDER_1 = 1 / 16
+"""Part of this at order 1, where more functions cost little."""
+NOTHING = 1e-10
+"""Share of variance that is taken for rounding."""
+MOST_PRODUCTS = 2**18
+"""Products of one order, at most: the noise of an estimate grows as the root of their number."""
+MOST_DEGREE = (12, 8, 6, 4)
+"""Degree of polynomials at orders 1, 2, 3 and above, as far as there are not more than"""
+MOST_POLYNOMIALS = 2**16
+"""products of an order."""
+
+
+class Basis(Protocol):
+    """Orthonormal functions of each input, without the constant."""
+
+    def widths(self, order: int) -> list[int]:
+        """Functions of each input at an order, [d]."""
+        ...
+
+    def features(self, x: Tensor, order: int) -> Tensor:
+        """Their values at points [n, d]: [n, sum of widths], input by input."""
+        ...
+
+
+@dataclass(frozen=True)
+class Polynomials:
+    """The orthonormal polynomials of each input up to a degree for each order."""
+
+    inputs: Inputs
+    degrees: Sequence[int]
+
+    def widths(self, order: int) -> list[int]:
+        degree = self.degrees[order - 1]
+        return np.minimum(self.inputs.support_sizes - 1, degree).astype(int).tolist()
+
+    def features(self, x: Tensor, order: int) -> Tensor:
+        degree = self.degrees[order - 1]
+        exists = torch.arange(degree) < torch.tensor(self.widths(order))[:, None]
+        return self.inputs.basis(x, degree)[:, exists.to(x.device)]
+
+
+def polynomials(inputs: Inputs, max_order: int) -> Polynomials:
+    """Polynomials of the highest degrees whose products are not too many: 2 at least to order 2."""
+    degrees = []
+    for k in range(1, max_order + 1):
+        fits = int((MOST_POLYNOMIALS / math.comb(inputs.dim, k)) ** (1 / k))
+        most = MOST_DEGREE[min(k, len(MOST_DEGREE)) - 1]
+        degrees.append(min(most, max(fits, 2 if k <= 2 else 1)))
+    return Polynomials(inputs, degrees)
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Functions read off the measured function, piecewise linear between knots.
+
+    Attributes
+    ----------
+    knots : tensor [d, G]
+        Ascending; an input with fewer knots has some beyond its last value.
+    values : tensor [d, G, Q]
+        Values of the functions at the knots, the most important functions first.
+    kept : list over the orders of lists [d]
+        How many functions of each input an order uses.
+    left_out : array [m]
+        Bound on the share of the orders' variance that lies outside of the basis, for each
+        function, from backgrounds of its own. Signed: its noise may point below zero.
+    """
+
+    knots: Tensor
+    values: Tensor
+    kept: list[list[int]]
+    left_out: np.ndarray
+
+    def widths(self, order: int) -> list[int]:
+        return self.kept[order - 1]
+
+    def features(self, x: Tensor, order: int) -> Tensor:
+        kept = torch.tensor(self.widths(order), device=x.device)
+        most = int(kept.max())
+        columns = torch.arange(most, device=x.device) < kept[:, None]
+        knots, values = self.knots.to(x), self.values[..., :most].to(x)
+        rows = max(1, 2**22 // (len(knots) * max(most, 1)))
+        return torch.cat([_interpolate(part, knots, values)[:, columns] for part in x.split(rows)])
+
+
+def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    """[n, d, Q] at points [n, d] of functions with values [d, G, Q] at knots [d, G]."""
+    dim, size = knots.shape
+    at = torch.searchsorted(knots, x.T.contiguous(), right=True).sub_(1).clamp_(0, size - 2).T
+    at = at + size * torch.arange(dim, device=x.device)
+    flat, values = knots.flatten(), values.flatten(0, 1)
+    part = ((x - flat[at]) / (flat[at + 1] - flat[at])).unsqueeze(-1)
+    return torch.lerp(values[at], values[at + 1], part)
+
+
+def adapted(
+    evaluate: Evaluator,
+    *,
+    max_order: int,
+    tolerance: float,
+    budget: int,
+    sample: int,
+    total: Tensor,
+    generator: torch.Generator,
+) -> Adapted:
+    """Choose the functions of every input, all functions of an ensemble counting alike.
+
+    Functions are kept, the most important first, until the orders lose about half of the
+    tolerance, or no more than the noise of so many products in a sample as large as can be
+    afforded.
+
+    Parameters
+    ----------
+    budget, sample : int
+        Evaluations to spend here at most, and points of the sample that the basis is for.
+    total : tensor [m]
+        Variances of the functions, zero for constant ones.
+    """
+    inputs = evaluate.inputs
+    grids = [inputs.knots(KNOTS, coordinate=j) for j in range(inputs.dim)]
+    price = CURVES * sum(map(len, grids)) + inputs.dim * RELATIVES * CHECK_POINTS
+    families = min(FAMILIES, budget // price)
+    if families < 2:
+        raise ValueError(
+            f"choosing a basis for {inputs.dim} inputs needs {2 * price:,} evaluations at least, "
+            f"there are {budget:,}: raise the budget"
+        )
+    # Shares of each function's variance, averaged over the functions.
+    weight = torch.where(total > 0, 1 / total, 0.0) / max(int((total > 0).sum()), 1)
+    knots, values, carried = _choose(evaluate, grids, CURVES * families, weight, generator)
+    outside = []
+    for j in range(inputs.dim):
+        background = _families(evaluate, families, generator)
+        outside.append(_outside(evaluate, knots[j], values[j], background, j, generator))
+    # [d, Q + 1, m] each: of single curves, of relatives, of different families.
+    single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
+    every = torch.arange(inputs.dim)
+    for part in OUTSIDE:
+        kept = []
+        for k in range(1, max_order + 1):
+            some = part * (OUTSIDE_AT_ORDER_1 if k == 1 else 1.0)
+            mean = (single @ weight).cpu().numpy()
+            kept.append(_keep(carried, mean, k, some, tolerance=tolerance, sample=sample))
+        first, last = torch.tensor(kept[0]), torch.tensor(kept[-1])
+        lost = unrelated[every, first].sum(dim=0)
+        if max_order > 1:
+            joint = (related - unrelated)[every, last].sum(dim=0)
+            lost = lost + joint / RELATION ** (max_order - 1)
+        left_out = torch.where(total > 0, lost / total, 0.0).cpu().numpy()
+        if left_out.mean() <= tolerance / 2:
+            break
+    return Adapted(knots, values, kept, left_out)
+
+
+def _choose(
+    evaluate: Evaluator,
+    grids: list[np.ndarray],
+    curves: int,
+    weight: Tensor,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, np.ndarray]:
+    """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
+    inputs = evaluate.inputs
+    dim, size = inputs.dim, max(2, *map(len, grids))
+    like = {"dtype": torch.float64, "device": evaluate.device}
+    knots = torch.empty(dim, size, **like)
+    values = torch.zeros(dim, size, MOST_FUNCTIONS, **like)
+    carried = torch.zeros(dim, MOST_FUNCTIONS, **like)
+    background = inputs.sample(curves, generator=generator, dtype=evaluate.dtype)
+    for j, grid in enumerate(grids):
+        g = len(grid)
+        knots[j] = torch.as_tensor(np.append(grid, grid[-1] + np.arange(1, size - g + 1)))
+        f = _curves(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
+        gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
+        f = f - torch.tensordot(gram.sum(dim=0), f, dims=1)
+        moment = torch.einsum("abm,cbm,m->ac", f, f, weight / curves)
+        some, functions = _karhunen_loeve(moment, gram)
+        carried[j, : len(some)] = some
+        values[j, :g, : len(some)] = functions
+    return knots, values, carried.cpu().numpy()
+
+
+def _families(evaluate: Evaluator, families: int, generator: torch.Generator) -> Tensor:
+    """Points [families · RELATIVES, d], those of one family next to each other."""
+    inputs = evaluate.inputs
+    parents = inputs.sample(2 * families, generator=generator, dtype=evaluate.dtype)
+    parents = parents.unflatten(0, (families, 2))
+    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=parents.device)
+    return torch.where(choice < RELATION, parents[:, :1], parents[:, 1:]).flatten(0, 1)
+
+
+def _curves(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
+    """Values [points, backgrounds, m] with input j at the points and the others held."""
+    x = background.repeat(len(points), 1)
+    x[:, j] = points.to(x).repeat_interleave(len(background))
+    return evaluate(x).unflatten(0, (len(points), len(background)))
+
+
+def _gram(inputs: Inputs, knots: np.ndarray, coordinate: int) -> np.ndarray:
+    """Second moments [G, G] of the hat functions on the knots, of which every curve is a sum."""
+    size = len(knots)
+    if size == 1:
+        return np.ones((1, 1))
+    x, weight = inputs.quadrature(8, coordinate=coordinate, breakpoints=knots.tolist())
+    at = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, size - 2)
+    part = (x - knots[at]) / (knots[at + 1] - knots[at])
+    gram = np.zeros((size, size))
+    for i, a in ((0, 1 - part), (1, part)):
+        for k, b in ((0, 1 - part), (1, part)):
+            np.add.at(gram, (at + i, at + k), weight * a * b)
+    return gram
+
+
+def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
+    """The eigenfunctions of a moment [G, G]: what they carry [q], and their knot values [G, q]."""
+    values, vectors = torch.linalg.eigh(gram)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    carried, vectors = torch.linalg.eigh(root @ moment @ root)
+    exist = carried > NOTHING
+    carried, vectors = carried[exist].flip(0), vectors[:, exist].flip(1)
+    functions = (moment @ root @ vectors)[:, :MOST_FUNCTIONS]
+    functions = functions - gram.sum(dim=0) @ functions
+    scale = (functions * (gram @ functions)).sum(dim=0).sqrt()
+    return carried[:MOST_FUNCTIONS], functions / scale
+
+
+def _keep(
+    carried: np.ndarray,
+    outside: np.ndarray,
+    order: int,
+    part: float,
+    *,
+    tolerance: float,
+    sample: int,
+) -> list[int]:
+    """How many functions of each input an order keeps.
+
+    `carried` [d, Q] puts them in order; the list ends when of `outside` [d, Q + 1], what remains
+    of curves outside of the first 0 .. Q functions of an input, no more than a part is left.
+    """
+    able = carried > 0
+    where = np.argsort(np.where(able, -carried, np.inf), axis=None)[: able.sum()]
+    inputs = where // carried.shape[1]
+
+    def widths(length: int) -> np.ndarray:
+        return np.bincount(inputs[:length], minlength=len(carried))
+
+    length = 0
+    while length < len(where):
+        noise = math.sqrt(2 * number_of_products(widths(length), order)) / sample
+        if outside[np.arange(len(carried)), widths(length)].sum() <= part * max(tolerance, noise):
+            break
+        more = length + 1 + length // 16
+        if number_of_products(widths(more), order) > MOST_PRODUCTS:
+            break
+        length = more
+    return widths(length).tolist()
+
+
+def number_of_products(widths: Sequence[int], order: int) -> int:
+    """Products of functions of `order` different inputs: an elementary symmetric polynomial."""
+    e = [1] + [0] * order
+    for q in widths:
+        for k in range(order, 0, -1):
+            e[k] += int(q) * e[k - 1]
+    return e[order]
+
+
+def _outside(
+    evaluate: Evaluator,
+    knots: Tensor,
+    values: Tensor,
+    background: Tensor,
+    j: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mean products of what curves along input j are outside of its first 0 .. Q functions.
+
+    [3, Q + 1, m]: of curves with themselves, with relatives, and with those of other families,
+    with which they share only what the input does alone. What is outside is the residual of least
+    squares at points where the functions were not read.
+    """
+    like = {"device": evaluate.device, "dtype": torch.float64}
+    strata = torch.arange(CHECK_POINTS, **like)
+    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
+    points = evaluate.inputs.quantile(u, torch.full_like(u, j, dtype=torch.long))
+    curves = _curves(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
+    functions = _interpolate(points[:, None], knots[None], values[None]).squeeze(1)
+    # The projections on the first functions differ by one axis after another.
+    axes = torch.linalg.qr(torch.cat([torch.ones(CHECK_POINTS, 1, **like), functions], dim=1))[0]
+    along = torch.tensordot(axes.T, curves, dims=1)
+
+    def products(c: Tensor) -> Tensor:
+        families = c.shape[1]
+        single = c.square().sum(dim=(1, 2))
+        family = c.sum(dim=2).square().sum(dim=1)
+        whole = c.sum(dim=(1, 2)).square()
+        related = (family - single) / (families * RELATIVES * (RELATIVES - 1))
+        unrelated = (whole - family) / (families * (families - 1) * RELATIVES**2)
+        return torch.stack([single / (families * RELATIVES), related, unrelated])
+
+    rest = products(curves).sum(dim=1, keepdim=True) - products(along).cumsum(dim=1)
+    return rest / (CHECK_POINTS - torch.arange(1, rest.shape[1] + 1, **like)[:, None])
