@@ -347,5 +347,10 @@ def _outside(
         unrelated = (whole - family) / (families * (families - 1) * RELATIVES**2)
         return torch.stack([single / (families * RELATIVES), related, unrelated])
 
-    rest = products(curves).sum(dim=1, keepdim=True) - products(along).cumsum(dim=1)
+    whole, explained = (
+        # A thousand functions at a time, for the squares take as much memory again.
+        torch.cat([products(some) for some in c.split(1024, dim=-1)], dim=-1)
+        for c in (curves, along)
+    )
+    rest = whole.sum(dim=1, keepdim=True) - explained.cumsum(dim=1)
     return rest / (CHECK_POINTS - torch.arange(1, rest.shape[1] + 1, **like)[:, None])

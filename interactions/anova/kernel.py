@@ -206,7 +206,8 @@ def _products(basis: Basis, max_order: int) -> str:
 def _most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
     """Points per block whose coordinates, values (twice, when centred) and features fit."""
     numbers = evaluate.inputs.dim + 2 * (evaluate.outputs or 1)
-    numbers += max(sum(basis.widths(k)) for k in range(1, max_order + 1))
+    widths = [basis.widths(k) for k in range(1, max_order + 1)]
+    numbers += max(sum(w) + max(w) ** k for k, w in enumerate(widths))
     size = torch.finfo(evaluate.dtype).bits // 8
     return max(4, evaluate.memory // 2 // (numbers * size * BLOCKS))
 
@@ -239,14 +240,18 @@ def _work(points: int, m: int, widths: list[int], order: int) -> tuple[float, fl
 
 def _primal(sample: Sample, basis: Basis, order: int, memory: int) -> Tensor:
     blocks, n, _ = sample.x.shape
-    m = sample.f.shape[-1]
-    total = torch.zeros(m, blocks, blocks, dtype=torch.float64, device=sample.f.device)
     widths = basis.widths(order)
     phi = basis.features(sample.x.flatten(0, 1), order).unflatten(0, (blocks, n))
-    for _, sums in feature_sums(phi, widths, sample.f, order, memory):
-        flat = sums.movedim(2, 0).flatten(2).double()
-        total += flat @ flat.transpose(1, 2)
-    return total / n**2
+    # Sums of a leading subset come in float32 or float64, and once more in float64.
+    sums = blocks * max(widths) ** (order - 1) * sum(widths) * 16
+    parts = []
+    for f in sample.f.split(max(1, memory // 4 // max(sums, 1)), dim=2):
+        total = f.new_zeros(f.shape[2], blocks, blocks, dtype=torch.float64)
+        for _, sums in feature_sums(phi, widths, f, order, memory):
+            flat = sums.movedim(2, 0).flatten(2).double()
+            total += flat @ flat.transpose(1, 2)
+        parts.append(total / n**2)
+    return torch.cat(parts)
 
 
 def feature_sums(
@@ -402,7 +407,35 @@ def _spectrum(
     memory: int,
     constant: np.ndarray,
 ) -> tuple[OrderSpectrum, int]:
-    """Spectrum of a sample of centred values, and the points its tolerance would need."""
+    """Spectrum of a sample of centred values, and the points its tolerance would need.
+
+    As many functions at a time as the memory allows: each has an array of pairs for every order,
+    which its error takes five more of.
+    """
+    step = max(1, memory // 2 // (8 * BLOCKS**2 * 6 * (max_order + 1)))
+    parts, needed = [], 0
+    for start in range(0, len(constant), step):
+        some = Sample(sample.x, sample.f[..., start : start + step])
+        own = constant[start : start + step]
+        part, points = _spectrum_of_some(some, basis, max_order, tolerance, memory, own)
+        parts.append(part)
+        needed = max(needed, points)
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name, value in vars(parts[0]).items()
+        if isinstance(value, np.ndarray)
+    }
+    return replace(parts[0], **arrays, converged=all(p.converged for p in parts)), needed
+
+
+def _spectrum_of_some(
+    sample: Sample,
+    basis: Basis,
+    max_order: int,
+    tolerance: float,
+    memory: int,
+    constant: np.ndarray,
+) -> tuple[OrderSpectrum, int]:
     pairs = [
         pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
         for k in range(1, max_order + 1)

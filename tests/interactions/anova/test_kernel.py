@@ -217,6 +217,15 @@ def test_several_functions_share_one_sample(trained: MLPEnsemble) -> None:
     np.testing.assert_allclose(together.variance[1], alone.variance[0], rtol=0.2, atol=0.1)
 
 
+def test_functions_measured_a_few_at_a_time_give_the_same(trained: MLPEnsemble) -> None:
+    """Little memory splits the functions, not the result."""
+    x = FIVE.sample(33 * 64, generator=0).float()
+    y = trained(x).detach().repeat(1, 20)
+    a, b = (order_spectrum_from_samples(x, y, FIVE, memory=m) for m in (2**28, 2**20))
+    np.testing.assert_allclose(a.variance, b.variance, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(a.share_standard_error, b.share_standard_error, rtol=1e-2)
+
+
 def test_from_samples_measures_what_the_user_has() -> None:
     f = PlantedInteractions(WIDE, {1: 1.0, 2: 1.0}, {1: 2, 2: 3})
     x = WIDE.sample(33 * 400, generator=0)
