@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,9 +81,9 @@ def machine(device: str) -> str:
     )
 
 
-def timed(call: Callable[[], object]) -> tuple[object, float]:
+def timed(call: Callable, *args, **options) -> tuple[Any, float]:
     start = time.perf_counter()
-    result = call()  # ends in numpy arrays, so a device has finished
+    result = call(*args, **options)  # ends in numpy arrays, so a device has finished
     return result, time.perf_counter() - start
 
 
@@ -109,19 +110,11 @@ def ours(method: str, **options) -> Call:
 def methods_table(
     n: int, references: int, repeats: int, reference_budget: int, peers: bool, device: str
 ) -> None:
-    ensemble, seconds = timed(lambda: noise_networks(n, device))
+    ensemble, seconds = timed(noise_networks, n, device)
     print(f"{n} networks 25-32-32-32-1 fit to noise in {seconds:.0f} s")
     some = list(range(references))
-    truth, seconds = timed(
-        lambda: order_spectrum(
-            ensemble.select(some),
-            INPUTS,
-            method="differences",
-            tolerance=0.001,
-            budget=reference_budget,
-            seed=10**6,
-        )
-    )
+    reference = ours("differences", tolerance=0.001, budget=reference_budget)
+    truth, seconds = timed(reference, ensemble.select(some), 10**6)
     print(f"reference: {truth.method}, {truth.evaluations:,} evaluations, {seconds:.0f} s")
     print("  standard errors of its shares", truth.share_standard_error.max(axis=0).round(4))
     print("  shares of the first network", truth.share[0].round(3))
@@ -135,13 +128,9 @@ def methods_table(
         for points in (1000, 20_000):
             trees = ours("distillation", budget=points)
             rows.append((f"boosted trees, {points:,} points", trees, alone, 1))
-    table = {}
-    for name, call, groups, times in rows:
-        table[name] = measure(call, ensemble, groups, times, truth.share)
-        frame = pd.DataFrame({k: v["shown"] for k, v in table.items()}).T
-        print(f"\n{name} done" if sys.stderr.isatty() else "", end="", flush=True)
+    table = {name: measure(call, ensemble, *how, truth.share) for name, call, *how in rows}
     print(f"\nShares of order {', '.join(ORDERS)} to a standard error of .01")
-    print(frame.to_string())
+    print(pd.DataFrame({name: row["shown"] for name, row in table.items()}).T.to_string())
     print("\nGoals on 2 cores")
     single, together = table["kernel, alone"], table[f"kernel, ensemble of {n}"]
     print(f"  one network          {single['seconds']:8.2f} s (at most 3)")
@@ -161,7 +150,7 @@ def measure(
     off, claimed, seconds, evaluations = [], [], [], []
     for group in groups:
         for seed in range(repeats):
-            spectrum, taken = timed(lambda: call(ensemble.select(group), seed))  # noqa: B023
+            spectrum, taken = timed(call, ensemble.select(group), seed)
             known = [row for row, member in enumerate(group) if member < len(truth)]
             off.append(spectrum.share[known] - truth[[group[row] for row in known]])
             claimed.append(spectrum.share_standard_error[known])
@@ -180,29 +169,27 @@ def second_order(network: MLPEnsemble, truth: float, *, repeats: int) -> None:
     """Evaluations at which the sum of second-order indices is right to .01."""
     print(f"\nSum of second-order indices to .01, from the spread of {repeats} runs; {truth:.3f}")
     rows = []
-    for log2 in (8, 10, 12):
-        found, seconds = timed(lambda: [salib(network, 2**log2, s) for s in range(1, repeats + 1)])  # noqa: B023
-        rows.append(("SALib", 2**log2 * (2 * INPUTS.dim + 2), found, seconds))
-    for log2 in (12, 13, 14, 15, 16):
-        found, seconds = timed(lambda: [kernel(network, 2**log2, s) for s in range(repeats)])  # noqa: B023
-        rows.append(("kernel, plain samples", 2**log2, found, seconds))
+    runs = [("SALib", salib, 2 * INPUTS.dim + 2, (8, 10, 12))]
+    runs += [("kernel, plain samples", kernel, 1, (12, 13, 14, 15, 16))]
+    for name, call, price, sizes in runs:
+        for n in (2**log2 for log2 in sizes):
+            found, seconds = zip(
+                *(timed(call, network, n, s + 1) for s in range(repeats)), strict=True
+            )
+            rows.append((name, price * n, np.array(found), np.median(seconds)))
     for name, points, found, seconds in rows:
-        error = np.sqrt(np.mean((np.array(found) - truth) ** 2))
+        error = np.sqrt(np.mean((found - truth) ** 2))
         print(
-            f"  {name:<22} {points:>10,} evaluations  mean {np.mean(found):7.3f}  "
-            f"spread {np.std(found, ddof=1):.4f}  error {error:.4f}  {seconds / repeats:.2f} s"
+            f"  {name:<22} {points:>10,} evaluations  mean {found.mean():7.3f}  "
+            f"spread {found.std(ddof=1):.4f}  error {error:.4f}  {seconds:.2f} s"
         )
     _, points, found, _ = rows[2]
-    needed = points * (np.std(found, ddof=1) / 0.01) ** 2
+    needed = points * (found.std(ddof=1) / 0.01) ** 2
     print(f"  SALib needs {needed:.2g} evaluations, its spread falling as their root")
-    enough = [
-        points
-        for name, points, found, _ in rows[3:]
-        if np.mean((np.array(found) - truth) ** 2) <= 0.01**2
-    ]
+    enough = [p for _, p, found, _ in rows[3:] if np.mean((found - truth) ** 2) <= 0.01**2]
     if enough:
-        print(f"  the kernel {enough[0]:,}: {needed / enough[0]:,.0f} times fewer (100,000)")
-    chosen = order_spectrum(network, INPUTS, method="kernel", max_order=2)
+        print(f"  the kernel {enough[0]:,}: {needed / enough[0]:,.0f} times fewer (goal 100,000)")
+    chosen = ours("kernel", max_order=2)(network, 0)
     print(f"  order_spectrum, stopping by itself, {chosen.evaluations:,}, all shares within .01")
 
 
@@ -266,7 +253,7 @@ def cost_cell(d: int, N: int, m: int, K: int, bound: int, device: str) -> tuple[
     y = torch.cos(x @ w + 1)
     order_spectrum_from_samples(x[:512], y[:512], inputs, max_order=K, memory=bound)
     before = peak_memory(device)
-    _, seconds = timed(lambda: order_spectrum_from_samples(x, y, inputs, max_order=K, memory=bound))
+    _, seconds = timed(order_spectrum_from_samples, x, y, inputs, max_order=K, memory=bound)
     return seconds, (peak_memory(device) - before) / 2**20
 
 
@@ -306,42 +293,23 @@ def digits_table(device: str, kernel_budget: int) -> None:
             nn.functional.cross_entropy(network(x[rows]), y[rows]).backward()
             optimizer.step()
     network.eval().to(device)
-    inputs, seconds = timed(lambda: Empirical(x))
+    inputs, seconds = timed(Empirical, x)
     print(f"logits of a 784-64-10 classifier of {name}; marginals sorted in {seconds:.1f} s")
-    runs = [
-        ("kernel", 2, {"budget": kernel_budget}),
-        ("differences", 1, {}),
-        ("differences", 2, {"budget": 2**27}),
-    ]
-    for method, order, options in runs:
-        spectrum, seconds = timed(
-            lambda: order_spectrum(
-                network,
-                inputs,
-                max_order=order,
-                tolerance=0.05,
-                method=method,
-                **options,  # noqa: B023
-            )
-        )
-        shares = ", ".join(
-            f"V_{k} {s:.3f} (± {e:.3f})"
-            for k, s, e in zip(
-                spectrum.order_names,
-                spectrum.share.mean(axis=0),
-                spectrum.share_standard_error.max(axis=0),
-                strict=True,
-            )
-        )
+    runs = [("kernel", 2, kernel_budget), ("differences", 1, None), ("differences", 2, 2**27)]
+    for method, order, budget in runs:
+        options = {"max_order": order, "method": method, "budget": budget, "tolerance": 0.05}
+        spectrum, seconds = timed(order_spectrum, network, inputs, **options)
+        each = zip(spectrum.order_names, spectrum.share.mean(axis=0), strict=True)
         print(
-            f"  {method}, orders to {order}: {shares}, {spectrum.evaluations:,} evaluations, "
-            f"{seconds:.0f} s, converged: {spectrum.converged}",
+            f"  {method}, orders to {order}: " + ", ".join(f"V_{k} {s:.3f}" for k, s in each),
+            f"(± {spectrum.share_standard_error.max(axis=0).round(3)}),",
+            f"{spectrum.evaluations:,} evaluations, {seconds:.0f} s, {spectrum.converged=}",
             flush=True,
         )
-    mean, seconds = timed(lambda: mean_order(network, inputs))
+    mean, seconds = timed(mean_order, network, inputs)
     print(
-        f"  mean order {mean.mean_order.mean():.3f} (± {mean.standard_error.max():.3f}), "
-        f"{mean.evaluations:,} evaluations, {seconds:.0f} s"
+        f"  mean order {mean.mean_order.mean():.3f} (± {mean.standard_error.max():.3f}),",
+        f"{mean.evaluations:,} evaluations, {seconds:.0f} s",
     )
     print("  shares are means over the ten logits, errors the largest of them")
 
