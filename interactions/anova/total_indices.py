@@ -142,6 +142,12 @@ def superset_index(
         Columns subset (a sorted tuple of inputs), variance, standard_error, share (of the total
         variance), a row per subset in the order asked for. Estimates are means of squares, and
         so never negative.
+
+    Raises
+    ------
+    ValueError
+        For subsets that are empty or repeat an input, a function of several outputs, and a budget
+        too small for 64 points per subset.
     """
     asked = [tuple(sorted(u)) for u in subsets]
     for u in asked:
