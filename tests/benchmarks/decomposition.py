@@ -231,18 +231,18 @@ def cost_table(device: str) -> None:
         "K": (2,),
         "bound": (2**26, 2**30),
     }
-    rows = []
+    print("\norder_spectrum_from_samples of N points in d inputs, m functions, orders 1 .. K;")
+    print("peak memory beyond the points, the values and what a small call needs")
+    print("    d       N    m  K  bound MiB  seconds  peak MiB", flush=True)
     # A process per cell, as the largest memory a process ever used never falls again.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         for name, options in varied.items():
             for option in options:
                 cell = {**base, name: option}
                 seconds, peak = pool.submit(cost_cell, **cell, device=device).result()
-                shown = {**cell, "bound": f"{cell['bound'] / 2**20:.0f} MiB"}
-                rows.append({**shown, "seconds": f"{seconds:.2f}", "peak MiB": f"{peak:.0f}"})
-    print("\norder_spectrum_from_samples of N points in d inputs, m functions, orders 1 .. K;")
-    print("peak memory beyond the points, the values and what a small call needs")
-    print(pd.DataFrame(rows).to_string(index=False))
+                *sizes, bound = cell.values()
+                shown = "{:5} {:7,} {:4} {:2}".format(*sizes)
+                print(f"{shown} {bound / 2**20:10.0f} {seconds:8.2f} {peak:9.0f}", flush=True)
 
 
 def cost_cell(d: int, N: int, m: int, K: int, bound: int, device: str) -> tuple[float, float]:
