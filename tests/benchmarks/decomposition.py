@@ -297,8 +297,8 @@ def digits_table(device: str, kernel_budget: int) -> None:
     network.eval().to(device)
     inputs, seconds = timed(Empirical, x)
     print(f"logits of a 784-64-10 classifier of {name}; marginals sorted in {seconds:.1f} s")
-    runs = [("kernel", 2, kernel_budget), ("differences", 1, None), ("differences", 2, 2**27)]
-    for method, order, budget in runs:
+    # Mixed differences visit all 306,936 pairs, so they check the first order only.
+    for method, order, budget in (("kernel", 2, kernel_budget), ("differences", 1, None)):
         options = {"max_order": order, "method": method, "budget": budget, "tolerance": 0.05}
         spectrum, seconds = timed(order_spectrum, network, inputs, **options)
         each = zip(spectrum.order_names, spectrum.share.mean(axis=0), strict=True)
