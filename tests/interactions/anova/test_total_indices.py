@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -65,9 +64,9 @@ def test_small_budgets_are_refused_and_constants_have_none() -> None:
 def test_superset_indices_agree_with_the_exact_parts_over_20_seeds() -> None:
     inputs, g = Uniform(0.0, 1.0, dim=4), g_function((0.0, 0.5, 1.0, 2.0))
     parts = subset_variances(g, inputs)
-    asked = [u for k in (1, 2, 3, 4) for u in combinations(range(4), k)]
+    asked = [(0,), (3,), (0, 1), (2, 3), (0, 1, 3), (0, 1, 2, 3)]
     truth = np.array([sum(v for w, v in parts.items() if set(u) <= set(w)) for u in asked])
-    found = [superset_index(g, inputs, asked, budget=2**17, seed=s) for s in range(20)]
+    found = [superset_index(g, inputs, asked, budget=2**16, seed=s) for s in range(20)]
     assert list(found[0]["subset"]) == asked
     z = np.array([(f["variance"] - truth) / f["standard_error"] for f in found])
     assert np.abs(z).max() < 4.5
