@@ -5,7 +5,7 @@ from .exact import GridTooLargeError, subset_variances
 from .measure import order_spectrum, order_spectrum_from_samples
 from .purification import Purified, purify
 from .strongest import strongest_interactions
-from .total_indices import MeanOrder, mean_order
+from .total_indices import MeanOrder, mean_order, superset_index
 
 __all__ = [
     "GridTooLargeError",
@@ -19,4 +19,5 @@ __all__ = [
     "released_distillation",
     "strongest_interactions",
     "subset_variances",
+    "superset_index",
 ]
