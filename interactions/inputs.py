@@ -239,7 +239,11 @@ class Empirical(Inputs):
     """Product of the columns' empirical marginals: each input drawn from its own column.
 
     The columns' dependence is deliberately left out; a functional ANOVA with independent parts
-    exists only for independent inputs. Constant columns are allowed and carry no variance.
+    exists only for independent inputs. Constant columns are allowed and carry no variance. Numbers
+    may stand for categories, one column per category variable: which number stands for which does
+    not matter to methods that visit single values (a column of up to 128 distinct values; the
+    polynomials of `order_spectrum_from_samples` do take them as numbers). One-hot columns would be
+    drawn independently of each other, as no data ever are: have the function encode them.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Inputs
+from ..inputs import Empirical, Inputs
 from ..planted import check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY, Evaluator
@@ -105,14 +105,25 @@ def order_spectrum(
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
     if method == "exact":
-        return exact_spectrum(evaluate, **settings)
-    if method == "differences":
-        return differences_spectrum(evaluate, **settings, seed=seed)
-    if method == "kernel":
-        return kernel_spectrum(evaluate, **settings, seed=seed)
-    if method == "distillation":
-        return distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
-    return _best_spectrum(evaluate, **settings, seed=seed)
+        spectrum = exact_spectrum(evaluate, **settings)
+    elif method == "differences":
+        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
+    elif method == "kernel":
+        spectrum = kernel_spectrum(evaluate, **settings, seed=seed)
+    elif method == "distillation":
+        spectrum = distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
+    else:
+        spectrum = _best_spectrum(evaluate, **settings, seed=seed)
+    return _with_distribution(spectrum, inputs)
+
+
+def _with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
+    """Say what is easily forgotten: that columns of data were taken as independent."""
+    if not isinstance(inputs, Empirical):
+        return spectrum
+    return replace(
+        spectrum, method=f"{spectrum.method}, under the product of the columns' marginals"
+    )
 
 
 def _best_spectrum(
@@ -176,6 +187,7 @@ def order_spectrum_from_samples(
         raise ValueError("the points or the values hold NaN or infinity")
     if len(x) < 4 * (BLOCKS + 1):
         raise ValueError(f"needs at least {4 * (BLOCKS + 1)} points, got {len(x)}")
-    return kernel_spectrum_from_samples(
+    spectrum = kernel_spectrum_from_samples(
         x, y, inputs, max_order=max_order, memory=memory or DEFAULT_MEMORY
     )
+    return _with_distribution(spectrum, inputs)

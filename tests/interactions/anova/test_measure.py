@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from interactions import MLPEnsemble, Rademacher, Uniform, order_spectrum
+from interactions import (
+    Empirical,
+    MLPEnsemble,
+    Rademacher,
+    Uniform,
+    order_spectrum,
+    order_spectrum_from_samples,
+)
 from interactions.planted import Product, sine
 
 INPUTS = Uniform(-1.0, 1.0, dim=3)
@@ -93,6 +100,38 @@ def test_a_constant_beside_others_does_not_disturb_them() -> None:
     )
     assert s.constant.tolist() == [False, True]
     assert s.share[0, 0] == pytest.approx(1, abs=0.05)
+
+
+def test_columns_of_data_are_said_to_be_taken_as_independent() -> None:
+    inputs = Empirical(INPUTS.sample(50, generator=0))
+    for method in ("exact", "differences", "kernel"):
+        s = order_spectrum(Product((0,)), inputs, method=method, tolerance=0.5)
+        assert "product of the columns' marginals" in s.method
+    x = inputs.sample(200, generator=0)
+    s = order_spectrum_from_samples(x, x[:, 0], inputs, max_order=1)
+    assert "product of the columns' marginals" in s.method
+
+
+def test_numbers_may_stand_for_categories() -> None:
+    """Relabelling the categories of a column leaves the spectrum as it is."""
+    rng = np.random.default_rng(0)
+    effect = torch.as_tensor(rng.normal(size=(7, 3)))
+    new = torch.as_tensor(rng.permutation(7))
+    data = np.column_stack([rng.integers(0, 7, 500), rng.integers(0, 3, 500), rng.normal(size=500)])
+    relabelled = np.column_stack([new.numpy()[data[:, 0].astype(int)], data[:, 1:]])
+
+    def f(x: torch.Tensor) -> torch.Tensor:
+        return effect[x[:, 0].long(), x[:, 1].long()] * (1 + x[:, 2])
+
+    def g(x: torch.Tensor) -> torch.Tensor:
+        return f(torch.cat([new.argsort()[x[:, :1].long()].double(), x[:, 1:]], dim=1))
+
+    for method in ("exact", "kernel"):
+        a = order_spectrum(f, Empirical(data), method=method, tolerance=0.02)
+        b = order_spectrum(g, Empirical(relabelled), method=method, tolerance=0.02)
+        noise = 4 * np.hypot(a.standard_error, b.standard_error) + 0.02 * a.total_variance
+        assert np.all(np.abs(a.variance - b.variance) < noise)
+        assert a.share[1] > 0.05
 
 
 def test_the_callers_module_is_left_as_it_was() -> None:
