@@ -261,6 +261,7 @@ class Empirical(Inputs):
             raise ValueError(f"Empirical data has NaN or infinite values in columns {bad}")
         self.dim = values.shape[1]
         self._sorted = np.sort(values, axis=0)
+        self._kept: Tensor | None = None
 
     def __repr__(self) -> str:
         return f"Empirical({len(self._sorted)} rows, dim={self.dim})"
@@ -270,9 +271,15 @@ class Empirical(Inputs):
         return 1.0 + (np.diff(self._sorted, axis=0) > 0).sum(axis=0)
 
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
-        table = torch.as_tensor(self._sorted, dtype=u.dtype, device=u.device)
+        table = self._table(u.dtype, u.device)
         row = (u * len(table)).long().clamp_(max=len(table) - 1)
         return table[row, coordinate.expand_as(row)]
+
+    def _table(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """The sorted columns as a tensor; the last one asked for is kept."""
+        if self._kept is None or self._kept.dtype != dtype or self._kept.device != device:
+            self._kept = torch.as_tensor(self._sorted, dtype=dtype, device=device)
+        return self._kept
 
     def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
         """Distinct values of a column and their frequencies."""

@@ -105,7 +105,7 @@ class Evaluator:
         self.scale = values.abs().max().item()
         # Other company and another order: the answer to a point must not depend on either.
         again = self._checked(self._call(x.flip(0)[: PROBE - 1]), PROBE - 1).flip(0)
-        tolerance = 1e-4 if self.dtype == torch.float32 else 1e-8
+        tolerance = 1e-4 if torch.float32 in (self.dtype, first.dtype) else 1e-8
         if (values[1:] - again).abs().max().item() > tolerance * max(self.scale, 1e-30):
             raise FunctionError(
                 "the function gives two answers for one input: it is random, or mixes the points "

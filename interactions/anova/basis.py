@@ -55,7 +55,8 @@ MOST_PRODUCTS = 2**18
 MOST_DEGREE = (12, 8, 6, 4)
 """Degree of polynomials at orders 1, 2, 3 and above, as far as there are not more than"""
 MOST_POLYNOMIALS = 2**16
-"""products of an order."""
+"""products of an order, and their noise is at most this part of the variance."""
+POLYNOMIAL_NOISE = 0.005
 
 
 class Basis(Protocol):
@@ -87,13 +88,17 @@ class Polynomials:
         return self.inputs.basis(x, degree)[:, exists.to(x.device)]
 
 
-def polynomials(inputs: Inputs, max_order: int) -> Polynomials:
-    """Polynomials of the highest degrees whose products are not too many: 2 at least to order 2."""
+def polynomials(inputs: Inputs, max_order: int, *, sample: int) -> Polynomials:
+    """Polynomials of the highest degrees whose products add little noise in a sample of this size.
+
+    Degree 2 at least up to order 2.
+    """
+    most = min(MOST_POLYNOMIALS, (POLYNOMIAL_NOISE * sample) ** 2 / 2)
     degrees = []
     for k in range(1, max_order + 1):
-        fits = int((MOST_POLYNOMIALS / math.comb(inputs.dim, k)) ** (1 / k))
-        most = MOST_DEGREE[min(k, len(MOST_DEGREE)) - 1]
-        degrees.append(min(most, max(fits, 2 if k <= 2 else 1)))
+        fits = int((most / math.comb(inputs.dim, k)) ** (1 / k))
+        highest = MOST_DEGREE[min(k, len(MOST_DEGREE)) - 1]
+        degrees.append(min(highest, max(fits, 2 if k <= 2 else 1)))
     return Polynomials(inputs, degrees)
 
 

@@ -179,7 +179,7 @@ def kernel_spectrum_from_samples(
     sample = Sample(x, values.to(x.dtype))
     rounding = 8 * torch.finfo(y.dtype).eps * y.abs().max().item()
     constant = values.var(dim=(0, 1)).cpu().numpy() <= rounding**2
-    basis = polynomials(inputs, max_order)
+    basis = polynomials(inputs, max_order, sample=n * BLOCKS)
     spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant)
     method = f"ANOVA kernel (degree {'/'.join(map(str, basis.degrees))} by order)"
     spectrum = replace(spectrum, method=method, left_out=np.full(len(spectrum.variance), np.nan))

@@ -147,10 +147,11 @@ def test_hat_functions_sum_to_one_under_every_distribution() -> None:
 
 def test_polynomials_know_how_many_an_input_has() -> None:
     inputs = Empirical(mixed_columns())
-    basis = polynomials(inputs, 2)
+    basis = polynomials(inputs, 2, sample=10**5)
     assert basis.widths(1) == [12, 12, 1, 0, 12]
     x = inputs.sample(10, generator=0)
     assert basis.features(x, 1).shape == (10, sum(basis.widths(1)))
+    assert max(polynomials(inputs, 2, sample=1000).widths(2)) < max(basis.widths(2))
 
 
 def test_an_order_lost_among_rare_interactions_is_left_to_the_bound() -> None:

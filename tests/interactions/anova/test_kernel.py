@@ -273,9 +273,12 @@ def test_intervals_cover_over_200_seeds(case: str | int, train_on_noise) -> None
         for of, value in (("variance", truth.variance), ("share", truth.share)):
             low, high, _ = s.interval(0.95, of=of)
             hits[of].append((low <= value) & (value <= high))
+    # An order of no variance at all is covered more often: its estimate is a sum of few squares,
+    # whose error grows with it.
+    most = np.where(truth.variance > 0, 0.99, 1.0)
     for of, hit in hits.items():
         share = np.mean(hit, axis=0)
-        assert np.all((share >= 0.90) & (share <= 0.99)), (of, share)
+        assert np.all((share >= 0.90) & (share <= most)), (of, share)
 
 
 def test_a_sample_too_large_to_multiply_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

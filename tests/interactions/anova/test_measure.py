@@ -41,6 +41,7 @@ ACCEPTED = {
     "float32 module": NETWORK,
     "float64 module": Pair(torch.float64).eval(),
     "callable around a float32 module": lambda x: NETWORK(x),
+    "callable that rounds to float32": lambda x: (x.float() @ torch.eye(3)[:, :2]).prod(dim=1),
     "list of numbers": lambda x: (x[:, 0] * x[:, 1]).tolist(),
 }
 
