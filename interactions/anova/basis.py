@@ -85,7 +85,9 @@ class Polynomials:
     def features(self, x: Tensor, order: int) -> Tensor:
         degree = self.degrees[order - 1]
         exists = torch.arange(degree) < torch.tensor(self.widths(order))[:, None]
-        return self.inputs.basis(x, degree)[:, exists.to(x.device)]
+        exists = exists.to(x.device)
+        parts = x.split(_rows(exists.numel()))
+        return torch.cat([self.inputs.basis(part, degree)[:, exists] for part in parts])
 
 
 def polynomials(inputs: Inputs, max_order: int, *, sample: int) -> Polynomials:
@@ -132,8 +134,13 @@ class Adapted:
         most = int(kept.max())
         columns = torch.arange(most, device=x.device) < kept[:, None]
         knots, values = self.knots.to(x), self.values[..., :most].to(x)
-        rows = max(1, 2**22 // (len(knots) * max(most, 1)))
-        return torch.cat([_interpolate(part, knots, values)[:, columns] for part in x.split(rows)])
+        parts = x.split(_rows(columns.numel()))
+        return torch.cat([_interpolate(part, knots, values)[:, columns] for part in parts])
+
+
+def _rows(numbers: int) -> int:
+    """Points to evaluate at once, of so many numbers each: a few MiB."""
+    return max(1, 2**20 // max(numbers, 1))
 
 
 def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:

@@ -173,12 +173,12 @@ def kernel_spectrum_from_samples(
     the basis is that of polynomials, and what it leaves out is not known.
     """
     n = len(x) // (BLOCKS + 1)
-    values = y.reshape(len(x), -1).double()
-    centre = values[:n].mean(dim=0)
-    x, values = (a[n : n * (BLOCKS + 1)].unflatten(0, (BLOCKS, n)) for a in (x, values - centre))
-    sample = Sample(x, values.to(x.dtype))
+    values = y.reshape(len(x), -1)
+    centre = values[:n].double().mean(dim=0)
+    values = (values[n : n * (BLOCKS + 1)] - centre.to(values)).to(x.dtype)
+    sample = Sample(*(a.unflatten(0, (BLOCKS, n)) for a in (x[n : n * (BLOCKS + 1)], values)))
     rounding = 8 * torch.finfo(y.dtype).eps * y.abs().max().item()
-    constant = values.var(dim=(0, 1)).cpu().numpy() <= rounding**2
+    constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * BLOCKS)
     spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant)
     method = f"ANOVA kernel (degree {'/'.join(map(str, basis.degrees))} by order)"
@@ -206,8 +206,7 @@ def _products(basis: Basis, max_order: int) -> str:
 def _most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
     """Points per block whose coordinates, values (twice, when centred) and features fit."""
     numbers = evaluate.inputs.dim + 2 * (evaluate.outputs or 1)
-    widths = [basis.widths(k) for k in range(1, max_order + 1)]
-    numbers += max(sum(w) + max(w) ** k for k, w in enumerate(widths))
+    numbers += max(sum(basis.widths(k)) for k in range(1, max_order + 1))
     size = torch.finfo(evaluate.dtype).bits // 8
     return max(4, evaluate.memory // 2 // (numbers * size * BLOCKS))
 
@@ -226,8 +225,10 @@ def _most_in_time(m: int, basis: Basis, max_order: int) -> int:
 def pair_means(sample: Sample, basis: Basis, *, order: int, memory: int) -> Tensor:
     """h_ab for every pair of blocks, [m, B, B] in float64; the diagonal means nothing."""
     blocks, n, _ = sample.x.shape
-    primal, dual = _work(blocks * n, sample.f.shape[-1], basis.widths(order), order)
-    route = _primal if primal <= dual else _dual
+    widths = basis.widths(order)
+    primal, dual = _work(blocks * n, sample.f.shape[-1], widths, order)
+    features = blocks * n * sum(widths) * sample.x.element_size()
+    route = _primal if primal <= dual and features <= memory * 2 / 3 else _dual
     return route(sample, basis, order, memory)
 
 
@@ -267,24 +268,22 @@ def feature_sums(
     columns = [phi[..., end - q : end] for end, q in zip(ends, widths, strict=True)]
     useful = [j for j, q in enumerate(widths) if q]
     for leading in combinations(useful[:-1], order - 1):
-        product = phi.new_ones(blocks, n, 1)
-        for j in leading:
-            product = (product.unsqueeze(-1) * columns[j].unsqueeze(2)).flatten(2)
         rest = phi[..., ends[leading[-1]] if leading else 0 :]
-        p, r = product.shape[2], rest.shape[2]
+        p, r = math.prod(widths[j] for j in leading), rest.shape[2]
         # The smaller factor is multiplied out, in pieces that stay in the processor's cache.
         wide = m >= r
         sums = phi.new_zeros(blocks, m, p * r) if wide else phi.new_zeros(blocks, p * m, r)
         size = blocks * p * (r if wide else m) * phi.element_size()
         rows = max(16, min(memory // 4, PIECE) // max(size, 1))
-        for some, other, values in zip(
-            *(a.split(rows, dim=1) for a in (product, rest, f)), strict=True
-        ):
-            every = (some.unsqueeze(-1) * (other if wide else values).unsqueeze(2)).flatten(2)
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            every = (rest if wide else f)[:, part]
+            for j in reversed(leading):
+                every = (columns[j][:, part].unsqueeze(-1) * every.unsqueeze(2)).flatten(2)
             if wide:
-                sums.baddbmm_(values.transpose(1, 2), every)
+                sums.baddbmm_(f[:, part].transpose(1, 2), every)
             else:
-                sums.baddbmm_(every.transpose(1, 2), other)
+                sums.baddbmm_(every.transpose(1, 2), rest[:, part])
         if wide:
             yield leading, sums.unflatten(2, (p, r)).transpose(1, 2)
         else:
