@@ -67,7 +67,7 @@ def projection(samples: Tensor, on: Tensor) -> tuple[float, float]:
 def test_expected_gradients_under_input_dropout_are_the_mean_over_all_masks(kind, order) -> None:
     """Sampled masks of training against the loss averaged over all 2^d masks."""
     x = reflected(4)
-    y = Product(tuple(range(order)), scale=10.0)(x)
+    y = Product(tuple(range(order)), scale=10.0**order)(x)
     measured = gradients(networks(4, Dropout(inputs=RATE, kind=kind), DRAWS, from_zero=False), x, y)
     one = networks(4, Dropout(), 1, from_zero=False)
     scale = 1 / (1 - RATE) if kind == "inverted" else 1.0
@@ -87,7 +87,7 @@ def test_a_relu_unit_under_input_dropout_steps_by_its_degree_one_not_by_the_orde
 ) -> None:
     """From zero, on an effect of all inputs: (1-r)^(k-1) inverted, (1-r)^k before test scaling."""
     x = reflected(order)
-    y = Product(tuple(range(order)), scale=10.0)(x)
+    y = Product(tuple(range(order)), scale=10.0**order)(x)
     dropout = Dropout(inputs=RATE, kind=kind)
     # The last layer's bias aside, whose gradient is the mean of y.
     last = slice((order + 1) * WIDTH, -1)
@@ -107,7 +107,7 @@ def test_activation_dropout_before_the_last_layer_takes_all_orders_alike(order) 
     1 - r of it: the output is linear in the masked units, whatever the order in the inputs.
     """
     x = reflected(4)
-    y = Product(tuple(range(order)), scale=10.0)(x)
+    y = Product(tuple(range(order)), scale=10.0**order)(x)
     before = gradients(networks(4, Dropout(), 1, from_zero=True), x, y)[0]
     assert before.abs().max() > 0.05
     for kind, wanted in (("inverted", 1.0), ("classic", 1 - RATE)):
