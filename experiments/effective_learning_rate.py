@@ -7,7 +7,7 @@ many draws of masks: the mean change of the test-time answer, projected on the p
     start      the first step, from starting weights
     training   the same from weights along training without dropout, inverted dropout only
     norm       what the released Fig 2 measured: the norm of the whole change after one Adam
-               step, over that of networks with other starting weights
+               step under activation dropout, over that from other starting weights
 
 For models linear in products of inputs the law is exact (`interactions.theory.step_scale`).
 Networks are measured beside the step along their own expected gradient, averaged over all masks.
@@ -307,7 +307,9 @@ def _product_model(task: _Task, rate: float, kind: str) -> Iterator[dict[str, ob
 def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, object]]:
     """Fig 2 as released: activation dropout, one full-batch Adam step, norm of the change.
 
-    Networks under dropout share one start and are divided by networks without from others.
+    Networks under dropout share one start and are divided by networks without from others
+    (`norm`), so each order carries a factor of that start; `own_norm` divides by the same start,
+    `moved` compares moves along the effect.
     """
     target = Product(tuple(range(order)), scale=10.0**order)
     inputs = Uniform(-1.0, 1.0, dim=5)
@@ -341,7 +343,7 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
     published = pd.read_csv(PUBLISHED).set_index(["order", "dropout_rate"])
     published = published["median_relative_update_norm"]
     norm, _ = changes(Dropout(), one_start=False)
-    _, own = changes(Dropout(), one_start=True)
+    own_norm, own = changes(Dropout(), one_start=True)
     for rate in s.norm_rates:
         dropped, along = changes(Dropout(hidden=rate), one_start=True)
         for repeat in range(s.norm_repeats):
@@ -356,6 +358,7 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
                 "repeat": repeat,
                 "moved": (along[repeat] / own[repeat]).item(),
                 "norm": (dropped[repeat] / norm[repeat]).item(),
+                "own_norm": (dropped[repeat] / own_norm[repeat]).item(),
                 "published": published.get((order, rate), math.nan),
             }
 
@@ -366,5 +369,5 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     keys = ["part", "placement", "model", "kind", "optimizer", "order", "rate"]
     out = start.groupby(keys, sort=False)[["law", "expected", "moved"]].mean()
     norms = table[table["part"] == "norm"].groupby(keys, sort=False)
-    norms = norms[["moved", "norm", "published"]].median()
+    norms = norms[["moved", "norm", "own_norm", "published"]].median()
     return pd.concat([out, norms]).reset_index()

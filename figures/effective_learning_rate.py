@@ -132,12 +132,15 @@ def _norms(ax: Axes, rows: pd.DataFrame) -> None:
             capsize=2.5,
             color=colour,
         )
+        own = groups["own_norm"].median()
+        ax.plot(own.index, own, color=colour, ls="", marker="D", ms=5.5, mfc="white")
         published = groups["published"].first()
         ax.plot(published.index, published, color=colour, ls="--", marker="*", ms=10, lw=1)
     ax.set_xlabel("drop rate $r$ on the hidden units")
     ax.set_ylim(-0.05, 1.25)
     handles = [
         Line2D([], [], color="0.3", marker="*", ms=10, ls="--", lw=1, label="published median"),
-        Line2D([], [], color="0.3", marker="o", ls="", label="ours, with quartiles"),
+        Line2D([], [], color="0.3", marker="o", ls="", label="as released, quartiles"),
+        Line2D([], [], color="0.3", marker="D", ls="", mfc="w", label="over the same start"),
     ]
     ax.legend(handles=handles, fontsize=9, loc="lower left")
