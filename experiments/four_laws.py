@@ -69,14 +69,14 @@ class Settings:
 
     orders: tuple[int, ...] = (1, 2, 3, 4)
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
-    trained_rates: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75)
+    trained_rates: tuple[float, ...] = (0.25, 0.5, 0.75)
     case_rate: float = 0.5
     repeats: int = 3
-    samples: int = 2**17
+    samples: int = 2**16
     width: int = 64
     depth: int = 2
-    batch_size: int = 1024
-    steps: int = 1500
+    batch_size: int = 512
+    steps: int = 1000
     learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
