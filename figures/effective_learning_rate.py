@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from .style import order_colour, panes
 
 COLUMNS = (
-    ("classic", "sgd", "classic dropout, SGD step"),
-    ("inverted", "sgd", "inverted dropout, SGD step"),
-    ("inverted", "adam", "inverted dropout, Adam step"),
+    ("classic", "sgd", "classic, SGD step"),
+    ("inverted", "sgd", "inverted, SGD step"),
+    ("inverted", "adam", "inverted, Adam step"),
 )
 DODGE = 0.006
 
@@ -31,16 +31,16 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
                 & (start["optimizer"] == optimizer)
             ]
             _steps(ax, of_pane, placement)
-            _title(ax, letters, title if row == 0 else "activation dropout")
+            _title(ax, letters, f"{placement} dropout: {title}")
             ax.set_xlabel(f"drop rate $r$ on the {'inputs' if row == 0 else 'hidden units'}")
             ax.set_ylim(-0.05, 1.25)
         last = axes[row, 3]
         if row == 0:
             _along_training(last, table[table["part"] == "training"])
-            _title(last, letters, "along training, inverted, SGD")
+            _title(last, letters, f"b again, along training, r = {_rate(table):g}")
         else:
             _norms(last, table[table["part"] == "norm"])
-            _title(last, letters, "Fig 2: norm of the change, Adam")
+            _title(last, letters, "what Fig 2 measured: a norm")
         axes[row, 0].set_ylabel("move along the effect,\nrelative to no dropout")
     orders = sorted(set(table["order"]))
     key = [Line2D([], [], color=order_colour(k), lw=4, label=f"order {k}") for k in orders]
@@ -53,6 +53,10 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
     ]
     figure.legend(handles=key, loc="outside lower center", ncols=5, frameon=False)
     return {"effective_learning_rate": figure}
+
+
+def _rate(table: pd.DataFrame) -> float:
+    return table.loc[table["part"] == "training", "rate"].iloc[0]
 
 
 def _title(ax: Axes, letters: object, text: str) -> None:
@@ -102,7 +106,6 @@ def _along_training(ax: Axes, rows: pd.DataFrame) -> None:
         colour = order_colour(order)
         ordered = of_order.sort_values("amplitude")
         ax.plot(ordered["amplitude"], ordered["law"], color=colour, lw=1.6)
-        ax.plot(ordered["amplitude"], ordered["expected"], color=colour, lw=1.6, ls=":")
         ax.errorbar(
             ordered["amplitude"],
             ordered["moved"],
@@ -113,7 +116,8 @@ def _along_training(ax: Axes, rows: pd.DataFrame) -> None:
             color=colour,
         )
     ax.axhline(0, color="0.5", lw=1)
-    ax.set_ylim(-6, 1.5)
+    ax.set_ylim(-2.1, 1.25)
+    ax.set_xlim(-0.03, 0.93)
     ax.set_xlabel("amplitude learned before the step")
 
 
@@ -133,7 +137,7 @@ def _norms(ax: Axes, rows: pd.DataFrame) -> None:
             color=colour,
         )
         own = groups["own_norm"].median()
-        ax.plot(own.index, own, color=colour, ls="", marker="D", ms=5.5, mfc="white")
+        ax.plot(x, own, color=colour, ls="", marker="D", ms=5.5, mfc="white")
         published = groups["published"].first()
         ax.plot(published.index, published, color=colour, ls="--", marker="*", ms=10, lw=1)
     ax.set_xlabel("drop rate $r$ on the hidden units")

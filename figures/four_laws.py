@@ -135,7 +135,7 @@ def _cases(table: pd.DataFrame) -> Figure:
         for place, (sense, (marker, colour, _)) in enumerate(SENSES.items()):
             rows = of_case[of_case["sense"] == sense]
             y = row + 0.2 * (place - 1.5)
-            ax.plot(rows["law"].iloc[:1], [y], marker="|", ms=13, mew=2.5, color=colour)
+            ax.plot(rows["law"].iloc[:1], [y], marker="|", ms=14, mew=2.5, color=colour, zorder=3)
             ax.errorbar(
                 rows["measured"].mean(),
                 y,
@@ -148,7 +148,7 @@ def _cases(table: pd.DataFrame) -> Figure:
             )
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlim(left=0)
+    ax.set_xlim(left=-0.02)
     rate = table["rate"].iloc[0]
     ax.set_xlabel(f"amplitude left of the effect at r = {rate:g}")
     key = [
