@@ -139,7 +139,9 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
 
     draws = [_Draws(s.samples, seed) for seed in context.seeds(s.repeats)]
     compared = cases()
-    networks = len(s.orders) + 1 + len(compared)
+    # Two cases are among the laws already.
+    shared = (2 in s.orders) + 1 if s.case_rate in s.trained_rates else 0
+    networks = len(s.orders) + 1 + len(compared) - shared
     known: dict[str, dict[float, list[float]]] = {}
     with context.progress(networks * s.steps, "training under input dropout") as advance:
 

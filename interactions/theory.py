@@ -276,11 +276,15 @@ def first_step(
 
     The step in w is proportional to the gradient ("sgd") or to its sign ("adam", whose first
     step is that), and the test-time answer is w ψ(x), or w ψ((1-r) x) under classic dropout.
+    Raises ValueError where the step without dropout does not move the answer along F.
     """
     _check_optimizer(optimizer)
     at_test = dilated(direction, rate) if kind == "classic" else direction
-    moved = covariance(at_test, function, inputs) / covariance(direction, function, inputs)
+    shared = covariance(direction, function, inputs)
     before = gradient_at_zero(direction, function, inputs, 0.0, kind=kind)
+    if shared == 0 or before == 0:
+        raise ValueError("without dropout a step along this direction leaves the function alone")
+    moved = covariance(at_test, function, inputs) / shared
     change = gradient_at_zero(direction, function, inputs, rate, kind=kind) / before
     return moved * (change if optimizer == "sgd" else math.copysign(1.0, change))
 

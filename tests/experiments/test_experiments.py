@@ -146,8 +146,10 @@ def test_the_four_senses_agree_on_one_case_and_part_on_others() -> None:
 @pytest.mark.slow
 def test_quick_four_laws_meet_their_bars() -> None:
     table = four_laws.summary(four_laws.run(four_laws.PRESETS["controlled", "quick"], CONTEXT))
-    trained = table[(table["sense"] == "trained") & (table["law"] >= 0.1)]
-    assert len(trained) > 10
+    # The cases hold functions that jump at zero, which networks only approach.
+    laws = table[table["part"] == "laws"]
+    trained = laws[(laws["sense"] == "trained") & (laws["law"] >= 0.1)]
+    assert set(trained["order"]) == {1, 2, 3, 4}
     for row in trained.itertuples():
         margin = max(3 * row.standard_error, 0.03)
         assert abs(row.measured - row.law) <= margin, row

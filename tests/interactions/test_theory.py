@@ -501,5 +501,7 @@ def test_unknown_kinds_and_optimizers_are_refused() -> None:
     product, inputs = Product((0,)), Rademacher(dim=1)
     with pytest.raises(ValueError, match="kind must be"):
         masked(product, 0.5, kind="keras")
+    with pytest.raises(ValueError, match="leaves the function alone"):
+        first_step(Product((0,)), Product((1,)), Rademacher(dim=2), 0.5, kind="classic")
     with pytest.raises(ValueError, match="optimizer must be"):
         first_step(product, product, inputs, 0.5, kind="classic", optimizer="momentum")
