@@ -41,10 +41,11 @@ DataDir = Annotated[
 @app.command("list")
 def list_() -> None:
     """Name every experiment, its question and its protocols."""
+    indent = max(map(len, registry.NAMES))
     for name in registry.NAMES:
         module = registry.load(name)
         protocols = ", ".join(dict.fromkeys(p for p, _ in module.PRESETS))
-        typer.echo(f"{name:<12} {module.QUESTION}\n{'':<12} protocols: {protocols}")
+        typer.echo(f"{name:<{indent}} {module.QUESTION}\n{'':<{indent}} protocols: {protocols}")
 
 
 @app.command()

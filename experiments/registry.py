@@ -1,7 +1,8 @@
 """Which experiments there are.
 
 An experiment `name` is experiments/name.py, with QUESTION, PRESETS (by protocol and preset),
-run(settings, context) -> table and summary(table) -> table, and figures/name.py, with draw(table).
+run(settings, context) -> table and summary(table) -> table, and figures/name.py, with draw(table),
+whose first picture is `name`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from types import ModuleType
 from .running.context import UserError
 
 HEADLINE = ("decay_law", "pure_noise", "bike_share")
-NAMES = HEADLINE
+NAMES = (*HEADLINE, "four_laws", "effective_learning_rate")
 
 
 def load(name: str) -> ModuleType:

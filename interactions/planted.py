@@ -57,6 +57,11 @@ def affine(factor: Factor, scale: float, shift: float) -> Factor:
     return Factor(lambda x: scale * factor(x) + shift, factor.kinks)
 
 
+def multiply(g: Factor, h: Factor) -> Factor:
+    """The product of two functions of one input."""
+    return Factor(lambda x: g(x) * h(x), tuple(sorted({*g.kinks, *h.kinks})))
+
+
 @dataclass(frozen=True)
 class Term:
     """coefficient · product over j of factors[j](x_j); no factors make a constant."""
@@ -116,6 +121,47 @@ def covariance(f: Planted, g: Planted, inputs: Inputs) -> float:
     return sum(_inner(p, g_parts[u], inputs) for u, p in f_parts.items() if u in g_parts)
 
 
+def expectation(f: Planted, inputs: Inputs) -> float:
+    """E F(X)"""
+    return sum(
+        t.coefficient * math.prod(mean(h, j, inputs) for j, h in t.factors.items()) for t in f.terms
+    )
+
+
+def times(f: Planted, g: Planted) -> SumOfProducts:
+    """X -> F(x) G(x): again a sum of products."""
+    terms = []
+    for a in f.terms:
+        for b in g.terms:
+            factors = {**a.factors, **b.factors}
+            factors |= {
+                j: multiply(a.factors[j], b.factors[j]) for j in a.factors if j in b.factors
+            }
+            terms.append(Term(a.coefficient * b.coefficient, factors))
+    return SumOfProducts(tuple(terms))
+
+
+def pure(f: Planted, inputs: Inputs) -> SumOfProducts:
+    """The same products with every factor centred under `inputs`: h_j - E h_j.
+
+    Each product of k factors is then a pure interaction of order k: its mean over any one of its
+    inputs is zero. Purity belongs to a function and a distribution together.
+
+    Raises
+    ------
+    ValueError
+        Where a factor is constant under `inputs`, so that nothing would be left of its product.
+    """
+    terms = []
+    for t in f.terms:
+        for j, h in t.factors.items():
+            if factor_covariance(h, h, j, inputs) <= 1e-24 * mean(multiply(h, h), j, inputs):
+                raise ValueError(f"the factor of input {j} is constant under {inputs!r}")
+        centred = {j: affine(h, 1.0, -mean(h, j, inputs)) for j, h in t.factors.items()}
+        terms.append(Term(t.coefficient, centred))
+    return SumOfProducts(tuple(terms))
+
+
 def check_order(max_order: int, dim: int) -> None:
     """Refuse orders that do not exist in `dim` inputs."""
     if isinstance(max_order, bool) or not isinstance(max_order, (int, np.integer)):
@@ -152,7 +198,9 @@ def anova_parts(f: Planted, inputs: Inputs) -> dict[tuple[int, ...], Part]:
 
 def _inner(a: Part, b: Part, inputs: Inputs) -> float:
     return sum(
-        weight * other * math.prod(_cov(factors[j], others[j], j, inputs) for j in factors)
+        weight
+        * other
+        * math.prod(factor_covariance(factors[j], others[j], j, inputs) for j in factors)
         for weight, factors in a
         for other, others in b
     )
@@ -173,7 +221,8 @@ def mean(h: Factor, j: int, inputs: Inputs) -> float:
     return 0.0 if abs(total) <= 1e-14 * float(w @ values.abs()) else total
 
 
-def _cov(g: Factor, h: Factor, j: int, inputs: Inputs) -> float:
+def factor_covariance(g: Factor, h: Factor, j: int, inputs: Inputs) -> float:
+    """Cov(g(X_j), h(X_j))"""
     x, w = _nodes((g, h), j, inputs)
     gx, hx = g(x), h(x)
     return float(w @ ((gx - w @ gx) * (hx - w @ hx)))
@@ -302,11 +351,12 @@ class PlantedInteractions(Planted):
         return total
 
 
-def paper_generator(number: int) -> SumOfProducts:
+def paper_generator(number: int, *, pure_under: Inputs | None = None) -> SumOfProducts:
     """The paper's targets of Fig 7: 1 sin x0 + cos x1, 2 sin x0 cos x1, 3 sin x0 cos x1 x2.
 
     Named main, pair and three-way effects there; under U(-1, 1) inputs 97% of the second is a
-    main effect, because cos has a mean far from zero.
+    main effect, because cos has a mean far from zero. With `pure_under` the factors are centred
+    under that distribution (see `pure`), and the orders are what the names say.
     """
     targets = {
         1: (Term(1.0, {0: sine()}), Term(1.0, {1: cosine()})),
@@ -315,7 +365,8 @@ def paper_generator(number: int) -> SumOfProducts:
     }
     if number not in targets:
         raise ValueError(f"the paper's generators are 1, 2 and 3; got {number!r}")
-    return SumOfProducts(targets[number])
+    target = SumOfProducts(targets[number])
+    return target if pure_under is None else pure(target, pure_under)
 
 
 def pure_noise() -> SumOfProducts:

@@ -8,12 +8,41 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import bike_share, decay_law, pure_noise, registry
+from experiments import (
+    bike_share,
+    decay_law,
+    effective_learning_rate,
+    four_laws,
+    pure_noise,
+    registry,
+)
 from experiments.running.context import Context
 from experiments.running.data import bike_sharing
+from interactions import Dropout, MLPEnsemble, Samples, fit
 
 CONTEXT = Context(quiet=True)
 TINY = {
+    "four_laws": {
+        "orders": (1, 2),
+        "rates": (0.0, 0.5),
+        "trained_rates": (0.5,),
+        "repeats": 2,
+        "samples": 256,
+        "steps": 5,
+        "batch_size": 16,
+    },
+    "effective_learning_rate": {
+        "orders": (2,),
+        "rates": (0.25, 0.5),
+        "starts": 2,
+        "draws": 16,
+        "width": 8,
+        "points": 4,
+        "training_steps": 20,
+        "norm_repeats": 2,
+        "norm_points": 32,
+        "norm_width": 8,
+    },
     "decay_law": {"rates": (0.0, 0.25), "repeats": 2, "steps": 5, "batch_size": 16},
     "pure_noise": {
         "rates": (0.0, 0.5),
@@ -49,7 +78,7 @@ def test_every_experiment_runs_under_every_protocol_and_is_drawn(name: str, requ
         assert len(table) > 0
         assert len(module.summary(table)) > 0
         figures = registry.load_figure(name).draw(table)
-        assert list(figures) == [name]
+        assert next(iter(figures)) == name
 
 
 @pytest.mark.parametrize("name", registry.NAMES)
@@ -80,6 +109,80 @@ def test_quick_decay_law_meets_its_bars() -> None:
             assert abs(row.amplitude / wanted - 1) <= 0.2, row
     apart = table[(table["target"] != "product") & (table["rate"] == 0.5)].iloc[0]
     assert abs(apart["amplitude"] - apart["law"]) > 0.2
+
+
+def test_four_laws_measure_what_the_laws_say() -> None:
+    """Everything but networks, at a budget of seconds, within four standard errors."""
+    settings = replace(
+        four_laws.Settings(),
+        orders=(1, 2, 3),
+        rates=(0.0, 0.375),
+        trained_rates=(0.0,),
+        case_rate=0.375,
+        repeats=8,
+        samples=2**14,
+        steps=1,
+        batch_size=16,
+    )
+    table = four_laws.summary(four_laws.run(settings, CONTEXT))
+    table = table[table["sense"] != "trained"]
+    assert set(table["sense"]) == {"masked", "resampled", "fitted", "gradients", "units"}
+    for row in table.itertuples():
+        # Eight repeats give Student's t with 7 degrees of freedom: 4 errors there are 6.
+        assert abs(row.measured - row.law) <= 6 * row.standard_error + 1e-9, row
+
+
+def test_the_four_senses_agree_on_one_case_and_part_on_others() -> None:
+    settings = replace(four_laws.Settings(), **TINY["four_laws"])
+    table = four_laws.run(settings, CONTEXT)
+    laws = table[table["part"] == "cases"].groupby(["quantity", "sense"], sort=False)["law"].first()
+    spread = laws.unstack().T
+    spread = (spread.max() - spread.min()).to_dict()
+    first, *others = spread.values()
+    assert first == pytest.approx(0, abs=1e-12)
+    assert sum(s > 0.1 for s in others) >= 4
+
+
+@pytest.mark.slow
+def test_quick_four_laws_meet_their_bars() -> None:
+    table = four_laws.summary(four_laws.run(four_laws.PRESETS["controlled", "quick"], CONTEXT))
+    # The cases hold functions that jump at zero, which networks only approach.
+    laws = table[table["part"] == "laws"]
+    trained = laws[(laws["sense"] == "trained") & (laws["law"] >= 0.1)]
+    assert set(trained["order"]) == {1, 2, 3, 4}
+    for row in trained.itertuples():
+        margin = max(3 * row.standard_error, 0.03)
+        assert abs(row.measured - row.law) <= margin, row
+        assert abs(row.measured / row.law - 1) <= 0.2, row
+
+
+def test_steps_of_networks_are_those_along_their_expected_gradient() -> None:
+    """SGD: the mean over drawn masks against the average over all masks, within four errors."""
+    settings = replace(
+        effective_learning_rate.Settings(),
+        **TINY["effective_learning_rate"] | {"orders": (1, 2, 4), "draws": 64, "points": 8},
+    )
+    table = effective_learning_rate.run(settings, CONTEXT)
+    table = table[(table["optimizer"] == "sgd") & table["expected"].notna()]
+    assert set(table["part"]) == {"start", "training"}
+    assert set(table["model"]) == {"products", "depth 1", "depth 2"}
+    for row in table.itertuples():
+        assert abs(row.moved - row.expected) <= 4 * row.standard_error + 1e-3, row
+
+
+def test_the_one_step_is_the_optimizers_own() -> None:
+    s = replace(effective_learning_rate.Settings(), **TINY["effective_learning_rate"])
+    task = effective_learning_rate._Task(2, s, CONTEXT)
+    weights = MLPEnsemble((4, 8, 1), seeds=[0], dtype=torch.float64).flat.detach()
+    ensemble = task.network(weights, 1, Dropout(inputs=0.5), 3)
+    moved = task.moved(ensemble, task.drawn(ensemble))
+    for optimizer in ("sgd", "adam"):
+        again = task.network(weights, 1, Dropout(inputs=0.5), 3)
+        before = task.amplitudes(again)
+        x, y = task.batch(0)
+        rate = effective_learning_rate.SMALL
+        fit(again, Samples(x, y), steps=1, optimizer=optimizer, learning_rate=rate)
+        torch.testing.assert_close(task.amplitudes(again) - before, moved[optimizer])
 
 
 def test_released_noise_networks_share_one_data_set_and_controlled_ones_do_not() -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from figures import decay_law, pure_noise, style
+from figures import decay_law, effective_learning_rate, four_laws, pure_noise, style
 
 
 def test_an_order_has_one_colour_and_orders_differ() -> None:
@@ -65,3 +65,47 @@ def test_the_noise_plot_of_networks_without_dropout_alone_has_one_pane() -> None
     row = {"placement": "none", "rate": 0.0, "repeat": 0, "measure": "unbiased", "variance": 1.0}
     table = pd.DataFrame([row | {"order": "1", "share": 0.7}, row | {"order": ">1", "share": 0.3}])
     assert len(pure_noise.draw(table)["pure_noise"].axes) == 1
+
+
+def test_the_laws_have_a_pane_per_sense_and_the_cases_a_line_each() -> None:
+    row = {"order": 2, "rate": 0.5, "survival": 0.25, "law": 0.25, "measured": 0.24}
+    table = pd.DataFrame(
+        [
+            {"part": "laws", "sense": sense, "quantity": quantity, "repeat": i, **row}
+            for sense, (_, quantities) in four_laws.PANES.items()
+            for quantity in quantities
+            for i in range(2)
+        ]
+        + [
+            {"part": "cases", "sense": sense, "quantity": case, "repeat": i, **row}
+            for case in ("one", "other")
+            for sense in four_laws.SENSES
+            for i in range(2)
+        ]
+    )
+    pictures = four_laws.draw(table)
+    assert list(pictures) == ["four_laws", "four_laws_cases"]
+    assert len(pictures["four_laws"].axes) == 6
+    ticks = pictures["four_laws_cases"].axes[0].get_yticklabels()
+    assert [t.get_text() for t in ticks] == ["one", "other"]
+
+
+def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -> None:
+    row = {"order": 2, "rate": 0.25, "amplitude": 0.1, "standard_error": 0.01, "expected": 0.7}
+    row |= {"law": 1.0, "moved": 0.75, "norm": 0.8, "own_norm": 0.8, "published": 0.9}
+    table = pd.DataFrame(
+        [
+            {"part": part, "placement": p, "model": m, "kind": k, "optimizer": o, "repeat": i} | row
+            for part in ("start", "training", "norm")
+            for p in ("input", "activation")
+            for m in ("products", "depth 1", "depth 2")
+            for k in ("classic", "inverted")
+            for o in ("sgd", "adam")
+            for i in range(2)
+        ]
+    )
+    axes = effective_learning_rate.draw(table)["effective_learning_rate"].axes
+    assert len(axes) == 8
+    heights = [line.get_ydata().tolist() for line in axes[1].lines]
+    assert [1.0] in heights
+    assert [0.7] in heights

@@ -13,12 +13,15 @@ from interactions.planted import (
     PlantedInteractions,
     Product,
     covariance,
+    expectation,
     g_function,
     ishigami,
     paper_generator,
     parity,
+    pure,
     pure_noise,
     sine,
+    times,
 )
 
 
@@ -129,3 +132,37 @@ def test_pure_noise_is_zero_everywhere() -> None:
 def test_impossible_functions_are_refused(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        Uniform(-0.5, 1.5, dim=3),
+        Normal(0.4, 1.0, dim=3),
+        Empirical(np.random.default_rng(1).exponential(size=(9, 3))),
+    ],
+    ids=repr,
+)
+def test_pure_makes_products_of_any_factors_the_order_they_are_named(inputs) -> None:
+    for number in (1, 2, 3):
+        spectrum = paper_generator(number, pure_under=inputs).spectrum(inputs, 3)
+        np.testing.assert_allclose(spectrum.share, np.eye(4)[number - 1], atol=1e-12)
+    # Purity belongs to function and distribution together.
+    elsewhere = paper_generator(3, pure_under=inputs).spectrum(Uniform(0.0, 3.0, dim=3), 3)
+    assert elsewhere.share[2] < 0.9
+
+
+def test_a_constant_factor_cannot_be_made_pure() -> None:
+    data = np.column_stack([np.arange(5.0), np.full(5, 2.0)])
+    with pytest.raises(ValueError, match="input 1 is constant"):
+        pure(Product((0, 1)), Empirical(data))
+
+
+def test_products_and_expectations_agree_with_quadrature() -> None:
+    inputs = Uniform(-1.0, 2.0, dim=2)
+    f, g = paper_generator(2), paper_generator(1)
+    nodes, weights = (torch.as_tensor(a) for a in inputs.quadrature(30))
+    x = torch.cartesian_prod(nodes, nodes)
+    w = torch.cartesian_prod(weights, weights).prod(dim=1)
+    torch.testing.assert_close(times(f, g)(x), f(x) * g(x))
+    assert expectation(times(f, g), inputs) == pytest.approx((w @ (f(x) * g(x))).item(), rel=1e-12)

@@ -11,8 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interactions import Normal, Rademacher, Uniform
+from interactions import Empirical, Normal, Rademacher, Uniform
 from interactions.anova import subset_variances
+from interactions.layers import from_layer
 from interactions.planted import (
     IDENTITY,
     Factor,
@@ -23,33 +24,85 @@ from interactions.planted import (
     anova_parts,
     cosine,
     covariance,
+    expectation,
     ishigami,
     paper_generator,
+    pure,
     sine,
 )
 from interactions.theory import (
     amplitude,
+    best_predictor,
+    curvature,
     dilated,
     dropped_out_spectrum,
+    first_step,
+    gradient_at_zero,
+    learning_curve,
     masked,
     noise_stability,
+    product_fit,
     resampled,
+    step_scale,
     survival,
     surviving_subsets,
 )
 
-MEAN_ZERO = [Uniform(-1.0, 1.0, dim=5), Normal(dim=5), Rademacher(dim=5)]
-FACTORS = st.sampled_from([IDENTITY, sine(2.5), cosine(1.5), affine(IDENTITY, 0.5, 1.0)])
+DIM = 3
+COEFFICIENTS = st.floats(0.1, 2).flatmap(lambda c: st.sampled_from([c, -c]))
+# Slow enough for the tensor grids below, also where inverted dropout stretches the inputs.
+FREQUENCIES = st.floats(0.3, 2.0)
+FACTORS = st.one_of(
+    st.just(IDENTITY),
+    FREQUENCIES.map(sine),
+    FREQUENCIES.map(cosine),
+    st.builds(affine, st.just(IDENTITY), COEFFICIENTS, st.floats(-1, 1)),
+    st.just(Factor(lambda x: x**2 - 0.5)),
+)
 TERMS = st.builds(
     Term,
-    coefficient=st.floats(-2, 2).filter(lambda c: abs(c) > 0.1),
-    factors=st.dictionaries(st.integers(0, 3), FACTORS, min_size=1, max_size=3),
+    coefficient=COEFFICIENTS,
+    factors=st.dictionaries(st.integers(0, DIM - 1), FACTORS, min_size=1, max_size=DIM),
 )
-PLANTED = st.lists(TERMS, min_size=1, max_size=4).map(lambda t: SumOfProducts(tuple(t)))
-INPUTS = st.sampled_from(
-    [Uniform(-1.0, 1.0, dim=4), Uniform(-0.5, 1.5, dim=4), Normal(0.5, 0.3, dim=4)]
+PLANTED = st.lists(TERMS, min_size=1, max_size=3).map(lambda t: SumOfProducts(tuple(t)))
+CONTINUOUS = st.one_of(
+    st.builds(
+        lambda low, width: Uniform(low, low + width, dim=DIM), st.floats(-2, 1), st.floats(0.3, 3)
+    ),
+    st.builds(lambda m, s: Normal(m, s, dim=DIM), st.floats(-1, 1), st.floats(0.2, 0.4)),
 )
-RATES = st.floats(0.0, 0.95)
+INPUTS = st.one_of(
+    CONTINUOUS,
+    st.just(Rademacher(dim=DIM)),
+    st.integers(0, 99).map(
+        lambda s: Empirical(np.random.default_rng(s).normal(0.3, size=(6, DIM)))
+    ),
+)
+RATES = st.floats(0.0, 0.9)
+SUBSETS = [u for k in range(1, DIM + 1) for u in itertools.combinations(range(DIM), k)]
+MASKS = torch.tensor(list(itertools.product([0.0, 1.0], repeat=DIM)), dtype=torch.float64)
+MEAN_ZERO = [Uniform(-1.0, 1.0, dim=5), Normal(dim=5), Rademacher(dim=5)]
+
+
+def grid(inputs, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points [n, DIM] and weights [n] of the tensor rule: exact expectations over the inputs."""
+    rules = [inputs.quadrature(size, coordinate=j) for j in range(DIM)]
+    points = itertools.product(*(x for x, _ in rules))
+    weights = itertools.product(*(w for _, w in rules))
+    return torch.tensor(list(points)), torch.tensor(list(weights)).prod(dim=1)
+
+
+def dropped(x: torch.Tensor, w: torch.Tensor, rate: float, kind: str) -> tuple:
+    """Points under every mask as training sees them [m, n, DIM], and their joint weights [m, n]."""
+    scale = 1 / (1 - rate) if kind == "inverted" else 1.0
+    kept = MASKS.sum(dim=1)
+    chance = (1 - rate) ** kept * rate ** (DIM - kept)
+    return x * MASKS[:, None] * scale, chance[:, None] * w
+
+
+def everywhere(f, z: torch.Tensor) -> torch.Tensor:
+    """F at points [m, n, DIM], as [m, n]."""
+    return f(z.flatten(0, 1)).unflatten(0, z.shape[:2])
 
 
 def effect(f: SumOfProducts, subset: tuple[int, ...], inputs, x: torch.Tensor) -> torch.Tensor:
@@ -87,13 +140,12 @@ def test_masking_leaks_as_the_formula_says(f, rate: float, inputs) -> None:
     torch.testing.assert_close(
         after(x), masked(lambda z: f(z), rate)(x), rtol=0, atol=1e-10 * scale
     )
-    subsets = [u for k in range(1, 5) for u in itertools.combinations(range(4), k)]
-    for v in subsets:
+    for v in SUBSETS:
         zeroed = torch.zeros_like(x)
         zeroed[:, list(v)] = x[:, list(v)]
         leaked = sum(
             rate ** (len(u) - len(v)) * effect(f, u, inputs, zeroed)
-            for u in subsets
+            for u in SUBSETS
             if set(v) <= set(u)
         )
         expected = (1 - rate) ** len(v) * leaked
@@ -115,7 +167,7 @@ def test_resampling_keeps_one_minus_r_to_the_size_of_every_subset(f, rate: float
     after = resampled(f, rate, inputs)
     x = inputs.sample(40, generator=1)
     scale = max(1.0, f(x).abs().max().item())
-    for u in (u for k in range(1, 5) for u in itertools.combinations(range(4), k)):
+    for u in SUBSETS:
         expected = survival(rate, len(u)) * effect(f, u, inputs, x)
         torch.testing.assert_close(
             effect(after, u, inputs, x), expected, rtol=0, atol=1e-10 * scale
@@ -163,18 +215,263 @@ def test_dilation_of_a_sine_is_far_from_one_minus_r() -> None:
     torch.testing.assert_close(dilated(lambda z: f(z), 0.5)(x), g(x))
 
 
-def test_the_leftover_of_masking_has_a_mean() -> None:
-    """The paper's proof of Theorem 1 takes E[a_u] = 0; x^2 - 1/3 on U(-1, 1) shows otherwise."""
-    inputs = Uniform(-1.0, 1.0, dim=1)
-    f = SumOfProducts((Term(1.0, {0: Factor(lambda x: x**2 - 1 / 3)}),))
-    nodes, weights = (torch.as_tensor(a) for a in inputs.quadrature(20))
-    assert (weights @ f(nodes[:, None])).item() == pytest.approx(0, abs=1e-14)
-    after = (weights @ masked(f, 0.5)(nodes[:, None])).item()
-    assert after == pytest.approx(0.5 * -1 / 3, rel=1e-12)
+KINDS = pytest.mark.parametrize("kind", ["classic", "inverted"])
+ORDERS = pytest.mark.parametrize("order", [1, 2, 3])
 
 
-def test_an_order_four_effect_keeps_a_sixteenth_at_one_half_not_an_eighth() -> None:
-    assert survival(0.5, 4) == 0.0625
+@KINDS
+@settings(max_examples=20)
+@given(f=PLANTED, rate=RATES, inputs=INPUTS)
+def test_masked_is_the_average_over_all_masks_of_either_kind(kind, f, rate, inputs) -> None:
+    x = inputs.sample(40, generator=1)
+    z, weights = dropped(x, torch.ones(len(x), dtype=x.dtype), rate, kind)
+    brute = (weights * everywhere(f, z)).sum(dim=0)
+    scale = max(1.0, brute.abs().max().item())
+    got = masked(f, rate, kind=kind)
+    torch.testing.assert_close(got(x), brute, rtol=0, atol=1e-10 * scale)
+    torch.testing.assert_close(
+        masked(lambda t: f(t), rate, kind=kind)(x), brute, rtol=0, atol=1e-10 * scale
+    )
+
+
+def test_inverted_masks_leave_a_product_whole() -> None:
+    x = Uniform(-1.0, 1.0, dim=4).sample(20, generator=0)
+    product = Product((0, 1, 2, 3))
+    torch.testing.assert_close(masked(product, 0.6, kind="inverted")(x), product(x))
+
+
+@settings(max_examples=20)
+@given(f=PLANTED, rate=RATES, inputs=INPUTS)
+def test_spectra_of_every_sense_equal_the_tensor_grid(f, rate: float, inputs) -> None:
+    for after in (
+        masked(f, rate),
+        resampled(f, rate, inputs),
+        dilated(f, rate),
+        product_fit(f, rate, inputs),
+    ):
+        closed = after.subset_variances(inputs)
+        brute = subset_variances(lambda x, g=after: g(x), inputs, size=24)
+        scale = max(1.0, *brute.values())
+        for u, value in brute.items():
+            assert closed.get(u, 0.0) == pytest.approx(value, rel=1e-10, abs=1e-10 * scale)
+
+
+@settings(max_examples=20)
+@given(f=PLANTED, g=PLANTED, rate=RATES, inputs=CONTINUOUS)
+def test_training_under_input_dropout_ends_at_the_best_predictor(f, g, rate, inputs) -> None:
+    """Its residual is orthogonal to every function of the masked inputs, and it is a dilation."""
+    x, w = grid(inputs, 24)
+    z, weights = dropped(x, w, rate, "inverted")
+    best = best_predictor(f, rate, inputs)
+    answer, other = everywhere(best, z), everywhere(g, z)
+    scale = max(1.0, (weights * (f(x) * other).abs()).sum().item())
+    assert abs((weights * (f(x) - answer) * other).sum().item()) < 1e-10 * scale
+    # What it explains is the noise stability.
+    explained = (weights * f(x) * answer).sum() - expectation(f, inputs) ** 2
+    wanted = noise_stability(f, inputs, rate)
+    assert explained.item() == pytest.approx(wanted, rel=1e-10, abs=1e-10)
+    # At test time nothing is dropped.
+    torch.testing.assert_close(best(x), dilated(f, rate)(x))
+
+
+@settings(max_examples=20)
+@given(f=PLANTED, rate=RATES, inputs=INPUTS)
+def test_the_product_fit_solves_the_normal_equations(f, rate: float, inputs) -> None:
+    """Against dense least squares on all products of the masked inputs, of both kinds."""
+    x, w = grid(inputs, 24)
+    fitted = product_fit(f, rate, inputs)(x)
+    for kind, at_test in (("inverted", x), ("classic", (1 - rate) * x)):
+        z, weights = dropped(x, w, rate, kind)
+        # Centring each input changes the basis, not its span, and keeps the solution accurate.
+        middle = torch.stack([(weights * z[..., j]).sum() for j in range(DIM)])
+        spread = [(weights * (z[..., j] - middle[j]) ** 2).sum() for j in range(DIM)]
+
+        root = torch.stack(spread).sqrt()
+
+        def features(t, middle=middle, root=root) -> torch.Tensor:
+            u = (t - middle) / root
+            return torch.stack([u[..., list(s)].prod(dim=-1) for s in [(), *SUBSETS]], dim=-1)
+
+        phi = features(z).flatten(0, 1)
+        gram = phi.T @ (weights.flatten()[:, None] * phi)
+        right = phi.T @ (weights * f(x)).flatten()
+        brute = features(at_test) @ torch.linalg.solve(gram, right)
+        scale = max(1.0, brute.abs().max().item())
+        torch.testing.assert_close(fitted, brute, rtol=0, atol=1e-10 * scale)
+
+
+@ORDERS
+@pytest.mark.parametrize("inputs", MEAN_ZERO, ids=repr)
+def test_the_product_fit_keeps_one_minus_r_to_the_k_of_mean_zero_inputs(inputs, order) -> None:
+    product = Product(tuple(range(order)))
+    kept = amplitude(product_fit(product, 0.3, inputs), product, inputs)
+    assert kept == pytest.approx(0.7**order, rel=1e-12)
+
+
+@settings(max_examples=30)
+@given(rate=RATES, inputs=CONTINUOUS, order=st.integers(1, DIM))
+def test_the_product_fit_keeps_less_where_inputs_have_a_mean(rate, inputs, order) -> None:
+    """Π (1-r) Var / (Var + r mean²) of a pure product, and no leak to other orders."""
+    product = pure(Product(tuple(range(order))), inputs)
+    nodes, weights = inputs.quadrature(10)
+    m = weights @ nodes
+    variance = weights @ (nodes - m) ** 2
+    each = (1 - rate) * variance / (variance + rate * m**2)
+    x = inputs.sample(20, generator=0)
+    torch.testing.assert_close(
+        product_fit(product, rate, inputs)(x), each**order * product(x), rtol=1e-9, atol=1e-10
+    )
+    assert each <= 1 - rate + 1e-12
+
+
+@KINDS
+@settings(max_examples=20)
+@given(f=PLANTED, psi=PLANTED, rate=st.floats(0, 0.6), inputs=INPUTS)
+def test_gradient_and_curvature_equal_quadrature_over_inputs_and_masks(
+    kind, f, psi, rate, inputs
+) -> None:
+    x, w = grid(inputs, 32)
+    z, weights = dropped(x, w, rate, kind)
+    values = everywhere(psi, z)
+    slope, bend = (weights * -f(x) * values).sum().item(), (weights * values**2).sum().item()
+    scale = max(1.0, (weights * (f(x) * values).abs()).sum().item(), bend)
+    got = gradient_at_zero(psi, f, inputs, rate, kind=kind)
+    assert got == pytest.approx(slope, rel=1e-10, abs=1e-10 * scale)
+    assert curvature(psi, inputs, rate, kind=kind) == pytest.approx(bend, rel=1e-10)
+
+
+@pytest.mark.parametrize("inputs", MEAN_ZERO, ids=repr)
+@settings(max_examples=10)
+@given(rate=RATES, order=st.integers(1, 5))
+def test_along_a_product_gradient_and_curvature_are_powers_of_one_minus_r(
+    inputs, rate, order
+) -> None:
+    product = Product(tuple(range(order)))
+    kept = survival(rate, order)
+    at = {
+        (kind, r): (
+            gradient_at_zero(product, product, inputs, r, kind=kind),
+            curvature(product, inputs, r, kind=kind),
+        )
+        for kind in ("classic", "inverted")
+        for r in (0.0, rate)
+    }
+    gradient, bend = np.divide(at["classic", rate], at["classic", 0.0])
+    assert (gradient, bend) == pytest.approx((kept, kept), rel=1e-10)
+    gradient, bend = np.divide(at["inverted", rate], at["inverted", 0.0])
+    assert (gradient, bend) == pytest.approx((1, 1 / kept), rel=1e-10)
+    steps = {
+        ("classic", "sgd"): kept**2,
+        ("inverted", "sgd"): 1.0,
+        ("classic", "adam"): kept,
+        ("inverted", "adam"): 1.0,
+    }
+    for (kind, optimizer), wanted in steps.items():
+        how = {"kind": kind, "optimizer": optimizer}
+        assert first_step(product, product, inputs, rate, **how) == pytest.approx(wanted, 1e-10)
+        assert step_scale(rate, order, **how) == pytest.approx(wanted, 1e-12)
+
+
+@settings(max_examples=20)
+@given(rate=RATES, order=st.integers(1, 3))
+def test_the_first_step_along_a_homogeneous_direction_follows_its_degree(rate, order) -> None:
+    """|x_0| x_1 .. has degree k; sign(x_0) .. sign(x_k) has degree 0, x_j^3 each degree 3k."""
+    inputs = Uniform(-1.0, 1.0, dim=3)
+    features = tuple(range(order))
+    target = Product(features)
+    sign = Product(features, factor=Factor(torch.sign, kinks=(0.0,)))
+    cube = Product(features, factor=Factor(lambda x: x**3))
+    for direction, degree in ((sign, 0), (cube, 3 * order)):
+        for kind in ("classic", "inverted"):
+            for optimizer in ("sgd", "adam"):
+                how = {"kind": kind, "optimizer": optimizer}
+                got = first_step(direction, target, inputs, rate, **how)
+                wanted = step_scale(rate, order, degree=degree, **how)
+                assert got == pytest.approx(wanted, rel=1e-10)
+
+
+@KINDS
+def test_measured_gradients_and_curvatures_are_the_laws(kind) -> None:
+    """Sampled points and masks, as training draws them, within four standard errors."""
+    inputs, rate, n = Uniform(-1.0, 1.0, dim=4), 0.375, 400_000
+    scale = 1 / (1 - rate) if kind == "inverted" else 1.0
+    generator = torch.Generator().manual_seed(0)
+    x = inputs.sample(n, generator=generator)
+    z = x * scale * (torch.rand(x.shape, generator=generator, dtype=x.dtype) >= rate)
+    for order in (1, 2, 3, 4):
+        product = Product(tuple(range(order)), scale=3 ** (order / 2))
+        for samples, wanted in (
+            (-product(x) * product(z), gradient_at_zero(product, product, inputs, rate, kind=kind)),
+            (product(z) ** 2, curvature(product, inputs, rate, kind=kind)),
+        ):
+            error = samples.std().item() / math.sqrt(n)
+            assert abs(samples.mean().item() - wanted) < 4 * error
+
+
+@KINDS
+def test_sgd_on_products_follows_the_learning_curve(kind) -> None:
+    """Mean over 4000 models, each with its own points and masks at every step."""
+    inputs, rate, order, lr = Rademacher(dim=2), 0.25, 2, 0.1
+    product = Product((0, 1))
+    models, steps = 4000, 40
+    generator = torch.Generator().manual_seed(1)
+    scale, at_test = (1 / (1 - rate), 1.0) if kind == "inverted" else (1.0, (1 - rate) ** order)
+    weight = torch.zeros(models, dtype=torch.float64)
+    for step in range(1, steps + 1):
+        x = inputs.sample(models, generator=generator)
+        z = x * scale * (torch.rand(x.shape, generator=generator, dtype=x.dtype) >= rate)
+        weight += lr * (product(x) - weight * product(z)) * product(z)
+        if step in (1, 10, 40):
+            measured = at_test * weight
+            error = measured.std().item() / math.sqrt(models)
+            wanted = learning_curve(rate, order, step, kind=kind, learning_rate=lr)
+            # The first classic step is the same for all models but the dropped ones.
+            assert abs(measured.mean().item() - wanted) < 4 * error
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 999), rate=RATES)
+def test_activation_dropout_masks_the_units_of_a_layer(seed: int, rate: float) -> None:
+    """The leakage law for the last layers of a network, in their units, on a complete grid."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layers = [torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 8), torch.nn.ReLU()]
+        network = torch.nn.Sequential(*layers, torch.nn.Linear(8, 1)).double().eval()
+        tail, units = from_layer(network, "1", torch.rand(5, 4, dtype=torch.float64) * 2 - 1)
+    supports = [units.quadrature(5, coordinate=j) for j in range(3)]
+    # Zero, where dropped units go, is one more node; it has no weight.
+    nodes = [torch.tensor([*values, 0.0]) for values, _ in supports]
+    weights = [torch.tensor([*w, 0.0]) for _, w in supports]
+    sizes = [len(n) for n in nodes]
+    x = torch.cartesian_prod(*nodes)
+    parts = {u: _part(tail(x).reshape(sizes), weights, u) for u in SUBSETS}
+    averaged = masked(lambda t: tail(t).squeeze(1), rate)
+    table = averaged(x).reshape(sizes)
+    scale = max(1.0, table.abs().max().item())
+    spectrum = subset_variances(averaged, units, size=5)
+    for v in SUBSETS:
+        leaked = 0
+        for u in SUBSETS:
+            if set(v) <= set(u):
+                part = parts[u]
+                for j in set(u) - set(v):
+                    part = part.index_select(j, torch.tensor([sizes[j] - 1])).expand(sizes)
+                leaked = leaked + rate ** (len(u) - len(v)) * part
+        wanted = (1 - rate) ** len(v) * leaked
+        got = _part(table, weights, v)
+        torch.testing.assert_close(got, wanted, rtol=0, atol=1e-10 * scale)
+        square = wanted.square()
+        for w in reversed(weights):
+            square = square @ w
+        assert spectrum[v] == pytest.approx(square.item(), rel=1e-10, abs=1e-10 * scale)
+
+
+def _part(table: torch.Tensor, weights: list[torch.Tensor], subset: tuple) -> torch.Tensor:
+    """The effect of a subset in a table under independent axes, at every node."""
+    for axis, w in enumerate(weights):
+        mean = torch.tensordot(table, w, dims=([axis], [0])).unsqueeze(axis)
+        table = table - mean if axis in subset else mean.expand(table.shape)
+    return table
 
 
 def test_surviving_subsets_are_the_mean_number_of_fully_kept_subsets() -> None:
@@ -192,6 +489,19 @@ def test_rates_outside_zero_to_one_are_refused(rate: float) -> None:
         lambda: masked(product, rate),
         lambda: resampled(product, rate, inputs),
         lambda: dilated(product, rate),
+        lambda: best_predictor(product, rate, inputs),
+        lambda: product_fit(product, rate, inputs),
+        lambda: step_scale(rate, 1, kind="classic"),
     ):
         with pytest.raises(ValueError, match=r"must lie in \[0, 1\)"):
             call()
+
+
+def test_unknown_kinds_and_optimizers_are_refused() -> None:
+    product, inputs = Product((0,)), Rademacher(dim=1)
+    with pytest.raises(ValueError, match="kind must be"):
+        masked(product, 0.5, kind="keras")
+    with pytest.raises(ValueError, match="leaves the function alone"):
+        first_step(Product((0,)), Product((1,)), Rademacher(dim=2), 0.5, kind="classic")
+    with pytest.raises(ValueError, match="optimizer must be"):
+        first_step(product, product, inputs, 0.5, kind="classic", optimizer="momentum")
