@@ -116,3 +116,9 @@ def test_a_grid_beyond_budget_or_memory_is_refused_with_the_way_out() -> None:
         order_spectrum(parity(16), Rademacher(dim=16), max_order=2, method="exact", memory=2**20)
     with pytest.raises(GridTooLargeError, match="lower `size`"):
         subset_variances(parity(8), Uniform(-1.0, 1.0, dim=8), size=16)
+
+
+def test_a_kink_that_few_nodes_miss_is_found() -> None:
+    inputs = Empirical(np.linspace(0, 1, 5)[:, None])
+    s = order_spectrum(lambda x: (x[:, 0] - 0.9).relu(), inputs, max_order=1, method="exact")
+    assert s.variance[0] == pytest.approx(0.1**2 / 5 - 0.02**2, rel=1e-12)
