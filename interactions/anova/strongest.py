@@ -11,7 +11,8 @@ import torch
 from ..inputs import Inputs
 from ..planted import check_order
 from ._evaluate import Evaluator
-from .kernel import BLOCKS, array_mean, draw, feature_sums, prepare
+from ._pairs import feature_sums
+from .kernel import BLOCKS, array_mean, draw, prepare
 
 DEFAULT_BUDGET = 2**16
 

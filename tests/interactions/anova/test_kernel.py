@@ -20,12 +20,10 @@ from interactions import (
     order_spectrum_from_samples,
 )
 from interactions.anova._evaluate import Evaluator
+from interactions.anova._pairs import Sample, _dual, _primal
 from interactions.anova.basis import Adapted, Polynomials
 from interactions.anova.kernel import (
     Prepared,
-    Sample,
-    _dual,
-    _primal,
     array_mean,
     prepare,
     prepared_spectrum,
