@@ -8,6 +8,7 @@ vanishes where they are 0, so dropped units need no further look.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -20,30 +21,59 @@ FEW = 16
 """Columns of a product below which it pays to compute its transpose."""
 
 
+class Scratch:
+    """Memory for tensors that every step writes anew, by name: fresh pages cost more than sums."""
+
+    def __init__(self) -> None:
+        self._memory: dict[str, Tensor] = {}
+        self._views: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, *shape: int, like: Tensor) -> Tensor:
+        """Uninitialised tensor of a shape, with the dtype and on the device of `like`."""
+        view = self._views.get(name)
+        if view is None or view.shape != shape or view.dtype != like.dtype:
+            size = math.prod(shape)
+            memory = self._memory.get(name)
+            if memory is None or memory.numel() < size or memory.dtype != like.dtype:
+                memory = self._memory[name] = torch.empty(
+                    size, dtype=like.dtype, device=like.device
+                )
+            view = self._views[name] = memory[:size].view(shape)
+        return view
+
+
 def forward(
     x: Tensor,
     layers: Layers,
     scales: Sequence[Tensor | None],
     activation: str,
-    draw: Callable[[int], Tensor | None] = lambda _: None,
+    scratch: Scratch,
+    draw: Callable[[int], Tensor | None] | None = None,
+    *,
+    keep: bool = True,
 ) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
     """Outputs [E, n, c], inputs of every layer, and masks, for points [n, d] or [E, n, d].
 
     `layers` are weights [E, in, out] and biases [E, 1, out], `scales` [E, 1, 1] what each layer's
     inputs are multiplied by; `draw(layer)` gives a mask of 0 and 1 for the inputs of a layer.
+    Without `keep` only the outputs are good.
     """
-    h = x.expand(len(layers[0][0]), -1, -1)
+    members = len(layers[0][0])
+    h = x.expand(members, -1, -1)
     inputs, masks = [], []
     for i, ((weight, bias), scale) in enumerate(zip(layers, scales, strict=True)):
         if i > 0:
             ACTIVATE[activation](h)
-        mask = draw(i)
+        mask = None if draw is None else draw(i)
         if mask is not None:
             # The points are not ours to write to.
-            h = h * mask if i == 0 else h.mul_(mask)
+            out = scratch("x", *h.shape, like=bias) if i == 0 else h
+            h = torch.mul(h, mask, out=out)
         inputs.append(h)
         masks.append(mask)
-        h = torch.baddbmm(bias, h, weight if scale is None else weight * scale)
+        name = f"h{i}" if keep else f"eval{i % 2}"
+        out = scratch(name, members, h.shape[1], weight.shape[2], like=bias)
+        h = torch.bmm(h, weight if scale is None else weight * scale, out=out).add_(bias)
     return h, inputs, masks
 
 
@@ -55,6 +85,7 @@ def backward(
     scales: Sequence[Tensor | None],
     activation: str,
     gradients: Layers,
+    scratch: Scratch,
 ) -> None:
     """Write the gradients by weights and biases, given the loss's derivative by the outputs."""
     aten = torch.ops.aten
@@ -72,7 +103,8 @@ def backward(
         torch.sum(d, dim=1, keepdim=True, out=gradients[i][1])
         if i == 0:
             return
-        d = torch.bmm(d, (weight if scale is None else weight * scale).transpose(1, 2))
+        scaled = weight if scale is None else weight * scale
+        d = torch.bmm(d, scaled.transpose(1, 2), out=scratch(f"d{i % 2}", *h.shape, like=h))
         if activation == "relu":
             aten.threshold_backward.grad_input(d, h, 0, grad_input=d)
         elif activation == "sigmoid":

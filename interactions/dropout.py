@@ -107,14 +107,18 @@ class MaskStreams:
         self, layer: int, rows: int, width: int, *, masks: int, members: Sequence[int]
     ) -> Tensor | None:
         """Random 16-bit integers [masks, members, rows, width]; None where no member drops."""
-        if not (self.rates[members, layer] > 0).any():
+        drops = self.rates[members, layer] > 0
+        if not drops.any():
             return None
         # Drawn 64 at a time: four units for one number.
         words = -(-rows * width // 4)
-        drawn = torch.zeros(len(members), masks, words, dtype=torch.int64, device=self._device)
-        for own, i in zip(drawn, members, strict=True):
-            if self.rates[i, layer] > 0:
+        shape = (len(members), masks, words)
+        drawn = torch.empty(shape, dtype=torch.int64, device=self._device)
+        for own, i, drop in zip(drawn, members, drops, strict=True):
+            if drop:
                 own.random_(-(2**63), None, generator=self._generators[i][layer])
+            else:
+                own.zero_()
         units = drawn.view(torch.int16)[..., : rows * width].unflatten(-1, (rows, width))
         return units.transpose(0, 1)
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .backprop import backward, forward
+from .backprop import Scratch, backward, forward
 from .losses import LOSSES, check_targets
 from .networks import MLPEnsemble, layer_views, member_seed
 from .samples import SampleFeed, Samples, Stream
@@ -30,7 +31,7 @@ from .stopping import Patience, Rule
 
 CHECK_EVERY = 50
 """Steps between looks at which members have stopped, which wait for the device."""
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 3 * 2**20
 """Activations of the members trained together on a CPU, which should stay in its cache."""
 REGROUP = 1 / 16
 """Blocks are formed anew once more members have stopped than this share of those left."""
@@ -198,6 +199,7 @@ class _Training:
         if rule is not None:
             self.state |= {f"rule {k}": v for k, v in rule.start(flat).items()}
         self.snapshots = {s: flat.clone() for s in sorted(snapshots)}
+        self.scratches = [Scratch() for _ in range(torch.get_num_threads())]
         self.noise_generators = [
             torch.Generator(device).manual_seed(member_seed(s, "noise")) if std > 0 else None
             for s, std in zip(ensemble.seeds, input_noise[:, 0].tolist(), strict=True)
@@ -207,8 +209,7 @@ class _Training:
         blocks = self._blocks(range(self.ensemble.members))
         for first in range(0, self.steps, CHECK_EVERY):
             done = min(first + CHECK_EVERY, self.steps)
-            for block in blocks:
-                block.run(first, done)
+            self._advance(blocks, first, done)
             if progress is not None:
                 progress(done - first)
             left = [i for block in blocks for i in block.running()]
@@ -222,6 +223,27 @@ class _Training:
         self._write_back(blocks, self.steps)
         return self._result()
 
+    def _advance(self, blocks: Sequence[_Block], first: int, done: int) -> None:
+        """Run every block, on a CPU one on each thread: their small products gain nothing from
+        being shared out themselves.
+        """
+        todo = iter(blocks)
+
+        def work(scratch: Scratch) -> None:
+            for block in todo:
+                block.run(first, done, scratch)
+
+        threads = min(torch.get_num_threads(), len(blocks))
+        if threads < 2 or self.ensemble.flat.is_cuda:
+            return work(self.scratches[0])
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, self.scratches[:threads]))
+        finally:
+            torch.set_num_threads(before)
+
     def _blocks(self, members: Sequence[int]) -> list[_Block]:
         """Members cut into blocks of equal size, those that draw nothing in training apart."""
         e = self.ensemble
@@ -230,6 +252,7 @@ class _Training:
         if e.flat.device.type == "cpu":
             numbers = self.rows_per_step * sum(e.sizes) + e.flat.shape[1]
             most = max(1, BLOCK_BYTES // (numbers * e.flat.element_size()))
+            most = min(most, math.ceil(len(members) / torch.get_num_threads()))
         blocks = []
         for some in ([i for i in members if drawn[i] == d] for d in (True, False)):
             count = math.ceil(len(some) / most) if some else 0
@@ -314,9 +337,10 @@ class _Block:
         why = self.state["why"].tolist()
         return [i for i, w in zip(self.members, why, strict=True) if w == RUNNING]
 
-    def run(self, first: int, done: int) -> None:
+    @torch.no_grad()
+    def run(self, first: int, done: int, scratch: Scratch) -> None:
         """Take the steps first + 1 .. done."""
-        t, count = self.training, done - first
+        t, count, self.scratch, self.ahead = self.training, done - first, scratch, None
         sizes, shrinks, roots = self._step_sizes(first, done)
         batches = t.feed.batches(self.members, count)
         draws = zip(batches, self._noises(count), self._bits(count), strict=True)
@@ -365,12 +389,14 @@ class _Block:
         ahead = max(1, AHEAD[self.index.device.type] // (rows * max(widths)))
         for start in range(0, count, ahead):
             masks = min(ahead, count - start)
-            bits = [
-                t.ensemble.streams.bits(i, rows, width, masks=masks, members=self.members)
-                for i, width in enumerate(widths)
-            ]
+            bits = [self._draw_bits(i, rows, width, masks) for i, width in enumerate(widths)]
             for k in range(masks):
                 yield [None if b is None else b[k] for b in bits]
+
+    def _draw_bits(self, layer: int, rows: int, width: int, masks: int) -> Tensor | None:
+        return self.training.ensemble.streams.bits(
+            layer, rows, width, masks=masks, members=self.members
+        )
 
     def _update(
         self,
@@ -391,7 +417,8 @@ class _Block:
         def draw(layer: int) -> Tensor | None:
             if bits[layer] is None:
                 return None
-            mask = torch.empty(bits[layer].shape, dtype=flat.dtype, device=flat.device)
+            name = f"mask{layer}" if activation == "tanh" else "mask"
+            mask = self.scratch(name, *bits[layer].shape, like=flat)
             return torch.le(bits[layer], self.limits[layer], out=mask)
 
         if self.ahead is not None:
@@ -400,10 +427,19 @@ class _Block:
         else:
             if noise is not None:
                 x = x + noise * self.noise
-            outputs, inputs, masks = forward(x, self.layers, self.train_scales, activation, draw)
+            outputs, inputs, masks = forward(
+                x, self.layers, self.train_scales, activation, self.scratch, draw
+            )
             loss, derivative = t.loss(outputs, y, weight)
         backward(
-            derivative, inputs, masks, self.layers, self.train_scales, activation, self.gradients
+            derivative,
+            inputs,
+            masks,
+            self.layers,
+            self.train_scales,
+            activation,
+            self.gradients,
+            self.scratch,
         )
         if self.l2 is not None:
             g.addcmul_(flat, self.l2)
@@ -433,7 +469,7 @@ class _Block:
         elif self.looks_ahead:
             x, y, weight = self.watched
             scales, activation = self.train_scales, t.ensemble.activation
-            outputs, inputs, masks = forward(x, self.layers, scales, activation)
+            outputs, inputs, masks = forward(x, self.layers, scales, activation, self.scratch)
             self.ahead = t.loss(outputs, y, weight), inputs, masks
             value = self.ahead[0][0]
         else:
@@ -449,9 +485,14 @@ class _Block:
         for start in range(0, x.shape[-2], EVAL_ROWS):
             rows = slice(start, start + EVAL_ROWS)
             some = weight if isinstance(weight, float) else weight[:, rows]
-            outputs = forward(
-                x[..., rows, :], self.layers, self.eval_scales, t.ensemble.activation
-            )[0]
+            outputs, _, _ = forward(
+                x[..., rows, :],
+                self.layers,
+                self.eval_scales,
+                t.ensemble.activation,
+                self.scratch,
+                keep=False,
+            )
             y_rows = y[..., rows, :] if y.is_floating_point() else y[..., rows]
             total += t.loss(outputs, y_rows, some)[0]
         return total
