@@ -143,7 +143,7 @@ class SampleFeed:
             return Batch(x, y, 1 / x.shape[-2])
         sizes = torch.tensor([self._sizes[i] for i in members], device=x.device)[:, None]
         inside = torch.arange(x.shape[-2], device=x.device) < sizes
-        return Batch(x, y, (inside / sizes).to(x).unsqueeze(-1))
+        return Batch(x, y, (inside.to(x) / sizes).unsqueeze(-1))
 
     def batches(self, members: Sequence[int], steps: int) -> Iterator[Batch]:
         """The next so many batches of some members."""
@@ -160,8 +160,8 @@ class SampleFeed:
         while steps > 0:
             some = min(steps, max(1, MOST_GATHERED // numbers))
             rows = torch.stack([self._shuffles[i].take(some) for i in members], dim=1)
-            inside = rows >= 0
-            weights = (inside / inside.sum(dim=-1, keepdim=True)).to(x).unsqueeze(-1)
+            inside = (rows >= 0).to(x).unsqueeze(-1)
+            weights = inside / inside.sum(dim=2, keepdim=True)
             where = (rows.clamp_(min=0) + first).flatten()
             xs = x.index_select(0, where).unflatten(0, rows.shape)
             ys = y.index_select(0, where).unflatten(0, rows.shape)

@@ -31,6 +31,9 @@ class FirstRise:
     reason: ClassVar[str] = "first rise"
     watches: ClassVar[str] = "training"
 
+    def __post_init__(self) -> None:
+        _check_every(self.every)
+
     def start(self, parameters: Tensor) -> State:
         return {"before": torch.full_like(parameters[:, 0], math.inf)}
 
@@ -63,6 +66,7 @@ class Tolerance:
     reason: ClassVar[str] = "tolerance"
 
     def __post_init__(self) -> None:
+        _check_every(self.every)
         if self.of not in ("gradient", "loss"):
             raise ValueError(f'of must be "gradient" or "loss", got {self.of!r}')
 
@@ -108,6 +112,9 @@ class Patience:
     reason: ClassVar[str] = "patience"
     watches: ClassVar[str] = "validation"
 
+    def __post_init__(self) -> None:
+        _check_every(self.every)
+
     def start(self, parameters: Tensor) -> State:
         first = parameters[:, 0]
         return {
@@ -130,3 +137,8 @@ class Patience:
 
 
 Rule = FirstRise | Tolerance | Patience
+
+
+def _check_every(every: int) -> None:
+    if every < 1:
+        raise ValueError(f"every must be positive, got {every}")
