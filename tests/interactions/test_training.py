@@ -344,10 +344,38 @@ def test_progress_counts_every_step() -> None:
     assert sum(counted) == 120
 
 
-def test_threads_are_as_many_after_training_as_before() -> None:
+def test_threads_share_the_members_and_change_nothing_but_rounding() -> None:
+    nets = [ensemble(range(5), dropout=Dropout(0.25, 0.5)) for _ in range(2)]
     before = torch.get_num_threads()
-    fit(ensemble(range(5)), Samples(X, Y), steps=3)
-    assert torch.get_num_threads() == before
+    try:
+        for threads, net in zip((1, 3), nets, strict=True):
+            torch.set_num_threads(threads)
+            fit(net, Samples(X, Y), steps=100)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert ((nets[0].flat - nets[1].flat).norm() / nets[0].flat.norm()).item() < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["inverted", "classic"])
+def test_linear_networks_learn_the_ridge_regression_dropout_stands_for(kind: str) -> None:
+    """Both kinds have one optimum at test time (Srivastava et al., JMLR 15, 2014, section 9.1).
+
+    With inputs dropped at rate r the expected squared loss is the undropped one plus
+    r / (1 - r) |diag(X'X)^(1/2) w|^2.
+    """
+    rate, x = 0.3, X - X.mean(dim=0)
+    gram = x.T @ x
+    ridge = gram + rate / (1 - rate) * torch.diag(gram.diagonal())
+    expected = torch.linalg.solve(ridge, x.T @ (Y - Y.mean()))
+    net = ensemble(range(60), sizes=(4, 1), dropout=Dropout(rate, kind=kind))
+    options = {"steps": 2000, "learning_rate": 0.02, "schedule": "cosine"}
+    fit(net, Samples(x, Y), **options)
+    slopes = (net(torch.eye(4).double()) - net(torch.zeros(1, 4).double())).detach()
+    error = slopes.std(dim=1) / 60**0.5
+    assert ((slopes.mean(dim=1) - expected).abs() < 4.5 * error).all()
+    plain = torch.linalg.solve(gram, x.T @ (Y - Y.mean()))
+    assert ((plain - expected).abs() > 4.5 * error).any()
 
 
 def test_training_learns_a_planted_product() -> None:
