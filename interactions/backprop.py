@@ -81,13 +81,16 @@ def backward(
     derivative: Tensor,
     inputs: Sequence[Tensor],
     masks: Sequence[Tensor | None],
+    gradients: Layers,
     layers: Layers,
     scales: Sequence[Tensor | None],
     activation: str,
-    gradients: Layers,
     scratch: Scratch,
 ) -> None:
-    """Write the gradients by weights and biases, given the loss's derivative by the outputs."""
+    """Write to `gradients`, by weights and biases, given the loss's derivative by the outputs.
+
+    `inputs` and `masks` are what `forward` gave.
+    """
     aten = torch.ops.aten
     d = derivative
     for i in reversed(range(len(layers))):

@@ -137,7 +137,7 @@ def fit(
             l1=_per_member("l1", l1, ensemble),
             input_noise=_per_member("input_noise", input_noise, ensemble),
             rule=stop,
-            snapshots=snapshots,
+            snapshot_steps=snapshots,
         )
         return training.run(progress)
 
@@ -155,30 +155,25 @@ def _per_member(name: str, value: float | Sequence[float], ensemble: MLPEnsemble
     return values.expand(ensemble.members)[:, None].to(ensemble.flat.device)
 
 
+@dataclass
 class _Training:
-    """All that one call of `fit` knows: options [E, 1], and the state of every member [E, ..]."""
+    """All that one call of `fit` knows: its options, and the state of every member [E, ..]."""
 
-    def __init__(
-        self,
-        ensemble: MLPEnsemble,
-        data: Samples | Stream,
-        *,
-        steps: int,
-        loss: str,
-        optimizer: str,
-        schedule: str,
-        learning_rate: Tensor,
-        weight_decay: Tensor,
-        l1: Tensor,
-        input_noise: Tensor,
-        rule: Rule | None,
-        snapshots: Sequence[int],
-    ) -> None:
-        self.ensemble, self.steps, self.optimizer, self.schedule = (
-            ensemble, steps, optimizer, schedule,
-        )  # fmt: skip
-        self.learning_rate, self.weight_decay, self.l1 = learning_rate, weight_decay, l1
-        self.input_noise, self.rule = input_noise, rule
+    ensemble: MLPEnsemble
+    data: Samples | Stream
+    steps: int
+    loss: str
+    optimizer: str
+    schedule: str
+    learning_rate: Tensor  # [E, 1], as the next three
+    weight_decay: Tensor
+    l1: Tensor
+    input_noise: Tensor
+    rule: Rule | None
+    snapshot_steps: Sequence[int]
+
+    def __post_init__(self) -> None:
+        ensemble, data, rule = self.ensemble, self.data, self.rule
         self.feed, self.rows_per_step = data.feed(ensemble), data.rows_per_step
         self.full_batch = isinstance(data, Samples) and data.batch_size is None
         self.watched: SampleFeed | None = None
@@ -188,21 +183,20 @@ class _Training:
             self.watched = rule.validation.feed(ensemble)
         for feed in (self.feed, self.watched):
             if isinstance(feed, SampleFeed):
-                check_targets(loss, feed.y, tuple(feed.x.shape[:-1]), ensemble.sizes[-1])
-        self.loss = LOSSES[loss]
+                check_targets(self.loss, feed.y, tuple(feed.x.shape[:-1]), ensemble.sizes[-1])
         flat = ensemble.flat.detach()
         device = flat.device
         counters = torch.zeros(ensemble.members, dtype=torch.long, device=device)
         self.state = {"flat": flat, "taken": counters, "why": counters.to(torch.int8)}
-        if optimizer != "sgd":
+        if self.optimizer != "sgd":
             self.state |= {"mean": torch.zeros_like(flat), "square": torch.zeros_like(flat)}
         if rule is not None:
             self.state |= {f"rule {k}": v for k, v in rule.start(flat).items()}
-        self.snapshots = {s: flat.clone() for s in sorted(snapshots)}
+        self.snapshots = {s: flat.clone() for s in sorted(self.snapshot_steps)}
         self.scratches = [Scratch() for _ in range(torch.get_num_threads())]
         self.noise_generators = [
             torch.Generator(device).manual_seed(member_seed(s, "noise")) if std > 0 else None
-            for s, std in zip(ensemble.seeds, input_noise[:, 0].tolist(), strict=True)
+            for s, std in zip(ensemble.seeds, self.input_noise[:, 0].tolist(), strict=True)
         ]
 
     def run(self, progress: Callable[[int], None] | None) -> FitResult:
@@ -224,25 +218,27 @@ class _Training:
         return self._result()
 
     def _advance(self, blocks: Sequence[_Block], first: int, done: int) -> None:
-        """Run every block, on a CPU one on each thread: their small products gain nothing from
-        being shared out themselves.
-        """
+        """Run every block, on a CPU one on each thread: small products are not worth sharing."""
         todo = iter(blocks)
 
         def work(scratch: Scratch) -> None:
             for block in todo:
                 block.run(first, done, scratch)
 
-        threads = min(torch.get_num_threads(), len(blocks))
-        if threads < 2 or self.ensemble.flat.is_cuda:
-            return work(self.scratches[0])
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, self.scratches[:threads]))
-        finally:
-            torch.set_num_threads(before)
+        threads = torch.get_num_threads()
+        if self.ensemble.flat.is_cuda:
+            for block in blocks:
+                # A recorded graph writes to the memory it was recorded with.
+                block.run(first, done, block.scratch)
+        elif threads == 1 or len(blocks) == 1:
+            work(self.scratches[0])
+        else:
+            torch.set_num_threads(1)
+            try:
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(work, self.scratches))
+            finally:
+                torch.set_num_threads(threads)
 
     def _blocks(self, members: Sequence[int]) -> list[_Block]:
         """Members cut into blocks of equal size, those that draw nothing in training apart."""
@@ -302,32 +298,27 @@ class _Block:
             for name, values in self.state.items()
             if name.startswith("rule ")
         }
+        self.scratch = Scratch()
+        self.loss = LOSSES[t.loss]
         flat = self.state["flat"]
         self.layers = layer_views(flat, e.sizes)
         self.gradient = torch.empty_like(flat)
         self.gradients = layer_views(self.gradient, e.sizes)
         self.train_scales = _scales(e.train_scale[self.index])
         self.eval_scales = _scales(e.eval_scale[self.index])
-        depth = len(self.layers)
-        self.limits = [e.streams.limits(i, self.members) for i in range(depth)]
-        self.drops = bool((e.streams.rates[self.members] > 0).any())
+        self.limits = [e.streams.limits(i, self.members) for i in range(len(self.layers))]
         own = {name: getattr(t, name)[self.index] for name in OPTIONS}
         self.learning_rate, self.weight_decay = own["learning_rate"], own["weight_decay"]
-        self.decoupled = t.optimizer == "adamw" and bool((self.weight_decay > 0).any())
-        coupled = t.optimizer != "adamw" and bool((self.weight_decay > 0).any())
-        self.l2 = self.weight_decay.to(flat) if coupled else None
+        decays = bool((self.weight_decay > 0).any())
+        self.decoupled = decays and t.optimizer == "adamw"
+        self.l2 = self.weight_decay.to(flat) if decays and not self.decoupled else None
         self.l1 = own["l1"].to(flat) if (own["l1"] > 0).any() else None
         self.noise = own["input_noise"].to(flat)[..., None] if own["input_noise"].any() else None
         self.watched = t.watched.whole(self.members) if t.watched is not None else None
         on_cpu = flat.device.type == "cpu"
         # Without anything random, what the rule computes is the forward pass of the next step.
-        self.looks_ahead = (
-            on_cpu
-            and t.watched is t.feed
-            and t.full_batch
-            and not self.drops
-            and self.noise is None
-        )
+        draws = self.noise is not None or (e.streams.rates[self.members] > 0).any()
+        self.looks_ahead = on_cpu and t.watched is t.feed and t.full_batch and not draws
         self.ahead: tuple | None = None
         self.update = self._update if on_cpu else _Recorded(self._update)
         self.judge = self._judge if on_cpu else _Recorded(self._judge)
@@ -389,14 +380,12 @@ class _Block:
         ahead = max(1, AHEAD[self.index.device.type] // (rows * max(widths)))
         for start in range(0, count, ahead):
             masks = min(ahead, count - start)
-            bits = [self._draw_bits(i, rows, width, masks) for i, width in enumerate(widths)]
+            bits = [
+                t.ensemble.streams.bits(i, rows, width, masks=masks, members=self.members)
+                for i, width in enumerate(widths)
+            ]
             for k in range(masks):
                 yield [None if b is None else b[k] for b in bits]
-
-    def _draw_bits(self, layer: int, rows: int, width: int, masks: int) -> Tensor | None:
-        return self.training.ensemble.streams.bits(
-            layer, rows, width, masks=masks, members=self.members
-        )
 
     def _update(
         self,
@@ -413,6 +402,7 @@ class _Block:
         t, state = self.training, self.state
         flat, why, g = state["flat"], state["why"], self.gradient
         activation = t.ensemble.activation
+        network = self.layers, self.train_scales, activation, self.scratch
 
         def draw(layer: int) -> Tensor | None:
             if bits[layer] is None:
@@ -427,20 +417,9 @@ class _Block:
         else:
             if noise is not None:
                 x = x + noise * self.noise
-            outputs, inputs, masks = forward(
-                x, self.layers, self.train_scales, activation, self.scratch, draw
-            )
-            loss, derivative = t.loss(outputs, y, weight)
-        backward(
-            derivative,
-            inputs,
-            masks,
-            self.layers,
-            self.train_scales,
-            activation,
-            self.gradients,
-            self.scratch,
-        )
+            outputs, inputs, masks = forward(x, *network, draw)
+            loss, derivative = self.loss(outputs, y, weight)
+        backward(derivative, inputs, masks, self.gradients, *network)
         if self.l2 is not None:
             g.addcmul_(flat, self.l2)
         if self.l1 is not None:
@@ -468,9 +447,9 @@ class _Block:
             value = torch.linalg.vector_norm(self.gradient, dim=1)
         elif self.looks_ahead:
             x, y, weight = self.watched
-            scales, activation = self.train_scales, t.ensemble.activation
-            outputs, inputs, masks = forward(x, self.layers, scales, activation, self.scratch)
-            self.ahead = t.loss(outputs, y, weight), inputs, masks
+            network = self.layers, self.train_scales, t.ensemble.activation, self.scratch
+            outputs, inputs, masks = forward(x, *network)
+            self.ahead = self.loss(outputs, y, weight), inputs, masks
             value = self.ahead[0][0]
         else:
             value = self._watched_loss()
@@ -481,20 +460,14 @@ class _Block:
         """The eval-mode loss on the set the rule watches, [B]."""
         t = self.training
         x, y, weight = self.watched
+        network = self.layers, self.eval_scales, t.ensemble.activation, self.scratch
         total = torch.zeros_like(self.state["flat"][:, 0])
         for start in range(0, x.shape[-2], EVAL_ROWS):
             rows = slice(start, start + EVAL_ROWS)
             some = weight if isinstance(weight, float) else weight[:, rows]
-            outputs, _, _ = forward(
-                x[..., rows, :],
-                self.layers,
-                self.eval_scales,
-                t.ensemble.activation,
-                self.scratch,
-                keep=False,
-            )
+            outputs, _, _ = forward(x[..., rows, :], *network, keep=False)
             y_rows = y[..., rows, :] if y.is_floating_point() else y[..., rows]
-            total += t.loss(outputs, y_rows, some)[0]
+            total += self.loss(outputs, y_rows, some)[0]
         return total
 
 
