@@ -29,7 +29,7 @@ from .networks import MLPEnsemble, layer_views, member_seed
 from .samples import SampleFeed, Samples, Stream
 from .stopping import Patience, Rule
 
-CHECK_EVERY = 50
+CHECK_EVERY = 32
 """Steps between looks at which members have stopped, which wait for the device."""
 BLOCK_BYTES = 3 * 2**20
 """Activations of the members trained together on a CPU, which should stay in its cache."""
