@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +30,7 @@ from .stopping import Patience, Rule
 
 CHECK_EVERY = 32
 """Steps between looks at which members have stopped, which wait for the device."""
-BLOCK_BYTES = 3 * 2**20
+BLOCK_BYTES = 2**23
 """Activations of the members trained together on a CPU, which should stay in its cache."""
 REGROUP = 1 / 16
 """Blocks are formed anew once more members have stopped than this share of those left."""
@@ -193,17 +192,21 @@ class _Training:
         if rule is not None:
             self.state |= {f"rule {k}": v for k, v in rule.start(flat).items()}
         self.snapshots = {s: flat.clone() for s in sorted(self.snapshot_steps)}
-        self.scratches = [Scratch() for _ in range(torch.get_num_threads())]
+        self.scratch = Scratch()
         self.noise_generators = [
             torch.Generator(device).manual_seed(member_seed(s, "noise")) if std > 0 else None
             for s, std in zip(ensemble.seeds, self.input_noise[:, 0].tolist(), strict=True)
         ]
 
     def run(self, progress: Callable[[int], None] | None) -> FitResult:
+        on_cpu = self.ensemble.flat.device.type == "cpu"
         blocks = self._blocks(range(self.ensemble.members))
         for first in range(0, self.steps, CHECK_EVERY):
             done = min(first + CHECK_EVERY, self.steps)
-            self._advance(blocks, first, done)
+            for block in blocks:
+                # Blocks take turns, and on a CPU share memory that is in the cache already; a
+                # GPU's recorded graph writes to the memory it was recorded with.
+                block.run(first, done, self.scratch if on_cpu else block.scratch)
             if progress is not None:
                 progress(done - first)
             left = [i for block in blocks for i in block.running()]
@@ -217,29 +220,6 @@ class _Training:
         self._write_back(blocks, self.steps)
         return self._result()
 
-    def _advance(self, blocks: Sequence[_Block], first: int, done: int) -> None:
-        """Run every block, on a CPU one on each thread: small products are not worth sharing."""
-        todo = iter(blocks)
-
-        def work(scratch: Scratch) -> None:
-            for block in todo:
-                block.run(first, done, scratch)
-
-        threads = torch.get_num_threads()
-        if self.ensemble.flat.is_cuda:
-            for block in blocks:
-                # A recorded graph writes to the memory it was recorded with.
-                block.run(first, done, block.scratch)
-        elif threads == 1 or len(blocks) == 1:
-            work(self.scratches[0])
-        else:
-            torch.set_num_threads(1)
-            try:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(work, self.scratches))
-            finally:
-                torch.set_num_threads(threads)
-
     def _blocks(self, members: Sequence[int]) -> list[_Block]:
         """Members cut into blocks of equal size, those that draw nothing in training apart."""
         e = self.ensemble
@@ -248,7 +228,6 @@ class _Training:
         if e.flat.device.type == "cpu":
             numbers = self.rows_per_step * sum(e.sizes) + e.flat.shape[1]
             most = max(1, BLOCK_BYTES // (numbers * e.flat.element_size()))
-            most = min(most, math.ceil(len(members) / torch.get_num_threads()))
         blocks = []
         for some in ([i for i in members if drawn[i] == d] for d in (True, False)):
             count = math.ceil(len(some) / most) if some else 0
@@ -328,7 +307,6 @@ class _Block:
         why = self.state["why"].tolist()
         return [i for i, w in zip(self.members, why, strict=True) if w == RUNNING]
 
-    @torch.no_grad()
     def run(self, first: int, done: int, scratch: Scratch) -> None:
         """Take the steps first + 1 .. done."""
         t, count, self.scratch, self.ahead = self.training, done - first, scratch, None

@@ -344,14 +344,13 @@ def test_progress_counts_every_step() -> None:
     assert sum(counted) == 120
 
 
-def test_threads_share_the_members_and_change_nothing_but_rounding() -> None:
+def test_threads_change_nothing_but_rounding() -> None:
     nets = [ensemble(range(5), dropout=Dropout(0.25, 0.5)) for _ in range(2)]
     before = torch.get_num_threads()
     try:
         for threads, net in zip((1, 3), nets, strict=True):
             torch.set_num_threads(threads)
             fit(net, Samples(X, Y), steps=100)
-            assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
     assert ((nets[0].flat - nets[1].flat).norm() / nets[0].flat.norm()).item() < 1e-9
