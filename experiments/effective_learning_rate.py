@@ -28,7 +28,6 @@ from torch import Tensor
 from interactions import Dropout, MLPEnsemble, Samples, Stream, Uniform, fit
 from interactions.planted import Product
 from interactions.theory import Masked, step_scale, survival
-from interactions.training import squared_loss
 
 from .running.context import Context
 
@@ -160,7 +159,7 @@ class _Task:
         """Gradient of every member, each under its own masks, [E, P]."""
         x, y = self.batch(0)
         ensemble.train()
-        loss = squared_loss(ensemble.outputs(x), y).sum()
+        loss = (ensemble.outputs(x).squeeze(-1) - y).square().mean(dim=1).sum()
         return torch.autograd.grad(loss, ensemble.flat)[0]
 
     def expected(self, network: MLPEnsemble, placement: str, rate: float, kind: str) -> Tensor:

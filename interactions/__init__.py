@@ -4,8 +4,10 @@ from .anova import order_spectrum, order_spectrum_from_samples
 from .dropout import Dropout
 from .inputs import Empirical, Inputs, Normal, Rademacher, Uniform
 from .networks import MLPEnsemble
+from .samples import Samples, Stream
 from .spectrum import OrderSpectrum
-from .training import FirstRise, FitResult, Samples, Stream, fit
+from .stopping import FirstRise, Patience, Tolerance
+from .training import FitResult, fit
 
 __version__ = "0.1.0"
 
@@ -18,9 +20,11 @@ __all__ = [
     "MLPEnsemble",
     "Normal",
     "OrderSpectrum",
+    "Patience",
     "Rademacher",
     "Samples",
     "Stream",
+    "Tolerance",
     "Uniform",
     "fit",
     "order_spectrum",

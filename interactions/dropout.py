@@ -1,4 +1,4 @@
-"""Dropout: its rates, its two kinds, and cheap masks from one random stream per network.
+"""Dropout: its rates, its two kinds, and cheap masks from random streams of each network's own.
 
 Inverted dropout (the usual one) divides kept values by 1 - r in training and does nothing at
 test time. Classic dropout (Hinton et al., arXiv:1207.0580) leaves kept values alone in training
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .theory import check_rate
 
@@ -54,11 +54,35 @@ class Dropout:
         return (float(self.inputs), *np.broadcast_to(hidden, hidden_layers).tolist())
 
 
-class MaskStreams:
-    """One random stream of masks per network of an ensemble.
+class ClassicDropout(nn.Module):
+    """Classic dropout as a torch module, beside `nn.Dropout`, which is inverted.
 
-    What a network draws depends on its own seed, rates and layer sizes only, not on who is
-    trained beside it: layers without dropout draw nothing.
+    Parameters
+    ----------
+    p : float
+        Drop rate.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        check_rate(p)
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return x * torch.empty_like(x).bernoulli_(1 - self.p)
+        return x * (1 - self.p)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class MaskStreams:
+    """A random stream of masks for every network of an ensemble and every layer of it.
+
+    What a network draws in a layer depends on its own seed, the layer's rate and the mask's size
+    only, not on who is trained beside it, nor (on a CPU) on how many masks are drawn at once.
+    Where the rate is 0 nothing is drawn.
 
     Parameters
     ----------
@@ -69,22 +93,41 @@ class MaskStreams:
 
     def __init__(self, rates: np.ndarray, seeds: Sequence[int], device: torch.device) -> None:
         self.rates = rates
-        kept = np.round((1 - rates) * RESOLUTION).astype(np.int64)
+        kept = np.round((1 - rates) * RESOLUTION).astype(np.int64).clip(1)
         # As signed 16-bit numbers: a unit is kept where its bits are at most this.
-        limit = torch.as_tensor(kept - 1 - RESOLUTION // 2, dtype=torch.int16, device=device)
-        self._limits = limit[:, :, None, None]
-        self._generators = [torch.Generator(device).manual_seed(s) for s in seeds]
+        limits = torch.as_tensor(kept - 1 - RESOLUTION // 2, dtype=torch.int16, device=device)
+        self._limits = limits[:, :, None, None]
+        self._generators = [
+            {int(i): torch.Generator(device).manual_seed(s + int(i)) for i in np.flatnonzero(row)}
+            for row, s in zip(rates, seeds, strict=True)
+        ]
         self._device = device
+
+    def bits(
+        self, layer: int, rows: int, width: int, *, masks: int, members: Sequence[int]
+    ) -> Tensor | None:
+        """Random 16-bit integers [masks, members, rows, width]; None where no member drops."""
+        drops = self.rates[members, layer] > 0
+        if not drops.any():
+            return None
+        # Drawn 64 at a time: four units for one number.
+        words = -(-rows * width // 4)
+        shape = (len(members), masks, words)
+        drawn = torch.empty(shape, dtype=torch.int64, device=self._device)
+        for own, i, drop in zip(drawn, members, drops, strict=True):
+            if drop:
+                own.random_(-(2**63), None, generator=self._generators[i][layer])
+            else:
+                own.zero_()
+        units = drawn.view(torch.int16)[..., : rows * width].unflatten(-1, (rows, width))
+        return units.transpose(0, 1)
+
+    def limits(self, layer: int, members: Sequence[int]) -> Tensor:
+        """What bits of kept units are at most, [members, 1, 1]."""
+        return self._limits[list(members), layer]
 
     def draw(self, layer: int, rows: int, width: int) -> Tensor | None:
         """Masks [members, rows, width] of one layer, True where kept; None without dropout."""
-        dropped = np.flatnonzero(self.rates[:, layer] > 0)
-        if len(dropped) == 0:
-            return None
-        members = len(self._generators)
-        words = -(-rows * width // 4)
-        bits = torch.zeros(members, words, dtype=torch.int64, device=self._device)
-        for i in dropped:
-            bits[i].random_(-(2**63), None, generator=self._generators[i])
-        units = bits.view(torch.int16)[:, : rows * width].unflatten(1, (rows, width))
-        return units <= self._limits[:, layer]
+        everyone = range(len(self._generators))
+        bits = self.bits(layer, rows, width, masks=1, members=everyone)
+        return None if bits is None else bits[0] <= self.limits(layer, everyone)

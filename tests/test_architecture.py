@@ -48,7 +48,8 @@ def test_figures_do_not_import_torch_or_scipy() -> None:
 
 
 def test_theory_and_functions_do_not_know_networks() -> None:
-    order = ["inputs", "spectrum", "planted", "theory", "dropout", "networks", "training"]
+    order = ["inputs", "spectrum", "planted", "theory", "dropout", "networks", "samples"]
+    order += ["stopping", "losses", "backprop", "training"]
     for position, name in enumerate(order):
         tree = ast.parse((ROOT / "interactions" / f"{name}.py").read_text())
         near = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1}

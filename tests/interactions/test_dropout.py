@@ -43,6 +43,22 @@ def test_a_layer_without_dropout_draws_nothing() -> None:
     assert torch.equal(streams.draw(1, 4, 4), fresh.draw(1, 4, 4))
 
 
+def test_masks_drawn_at_once_are_those_drawn_one_by_one() -> None:
+    rates = np.array([[0.5, 0.25], [0.0, 0.9]])
+    once, single = (MaskStreams(rates, [1, 2], CPU) for _ in range(2))
+    for layer in (0, 1):
+        ahead = once.bits(layer, 3, 5, masks=4, members=[1, 0])
+        assert ahead.shape == (4, 2, 3, 5)
+        for bits in ahead:
+            drawn = single.draw(layer, 3, 5)
+            assert torch.equal((bits <= once.limits(layer, [1, 0])).flip(0), drawn)
+
+
+def test_a_rate_near_one_drops_nearly_all() -> None:
+    mask = MaskStreams(np.array([[1 - 1e-9]]), [0], CPU).draw(0, 1000, 100)
+    assert mask.float().mean() < 1e-3
+
+
 @pytest.mark.parametrize("kind", ["inverted", "classic"])
 def test_the_mean_training_answer_of_a_linear_network_is_its_eval_answer(kind: str) -> None:
     """Inverted scales up in training, classic scales down at test time: both balance."""

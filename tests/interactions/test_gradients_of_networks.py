@@ -12,7 +12,6 @@ from torch import Tensor
 from interactions import Dropout, MLPEnsemble, Uniform
 from interactions.planted import Product
 from interactions.theory import Masked, step_scale
-from interactions.training import squared_loss
 
 RATE, WIDTH, DRAWS = 0.375, 16, 500
 KINDS = pytest.mark.parametrize("kind", ["classic", "inverted"])
@@ -40,7 +39,9 @@ def networks(dim: int, dropout: Dropout, draws: int, *, from_zero: bool) -> MLPE
 def gradients(ensemble: MLPEnsemble, x: Tensor, y: Tensor) -> Tensor:
     """Of the mean squared error in training mode, [E, P]."""
     ensemble.train()
-    (gradient,) = torch.autograd.grad(squared_loss(ensemble.outputs(x), y).sum(), ensemble.flat)
+    (gradient,) = torch.autograd.grad(
+        (ensemble.outputs(x).squeeze(-1) - y).square().mean(dim=1).sum(), ensemble.flat
+    )
     return gradient
 
 
@@ -130,6 +131,6 @@ def test_activation_dropout_before_the_last_layer_adds_a_ridge_penalty() -> None
     (weight, bias), (last, _) = one.layers()
     units = torch.relu(x @ weight[0] + bias[0])
     penalty = RATE / (1 - RATE) * (last[0, :, 0].square() * units.square().mean(dim=0)).sum()
-    loss = squared_loss(one.outputs(x), y).sum() + penalty
+    loss = (one.outputs(x).squeeze(-1) - y).square().mean(dim=1).sum() + penalty
     (exact,) = torch.autograd.grad(loss, one.flat)
     assert_mean(measured, exact[0])

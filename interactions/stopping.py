@@ -1,0 +1,144 @@
+"""When to stop a member: rules that look at it after every so many steps.
+
+A rule keeps what it remembers of every member in a dictionary of tensors whose first dimension
+are the members. `watches` says which value it is given: the loss on the training set, the loss
+on a validation set (both in eval mode, without penalties), or the norm of the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .samples import Samples
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class FirstRise:
+    """Stop a member the first time its eval-mode loss on the training set rises.
+
+    The rule of the paper's released code, which looks after every step. The member keeps the
+    weights after the rise.
+    """
+
+    every: int = 1
+    reason: ClassVar[str] = "first rise"
+    watches: ClassVar[str] = "training"
+
+    def __post_init__(self) -> None:
+        _check_every(self.every)
+
+    def start(self, parameters: Tensor) -> State:
+        return {"before": torch.full_like(parameters[:, 0], math.inf)}
+
+    def judge(self, state: State, value: Tensor, parameters: Tensor, step: Tensor) -> Tensor:
+        """Which members to stop, [E]."""
+        risen = value > state["before"]
+        state["before"].copy_(value)
+        return risen
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Stop a member once it hardly changes.
+
+    Parameters
+    ----------
+    at_most : float
+        What the watched value may be at most to stop.
+    of : "gradient" or "loss"
+        The Euclidean norm of the gradient the last step followed: of the training loss with its
+        masks, batch and penalties, at the weights before that step. Or the absolute change of
+        the eval-mode loss on the training set since the last look.
+    every : int
+        Steps between looks.
+    """
+
+    at_most: float
+    of: str = "gradient"
+    every: int = 1
+    reason: ClassVar[str] = "tolerance"
+
+    def __post_init__(self) -> None:
+        _check_every(self.every)
+        if self.of not in ("gradient", "loss"):
+            raise ValueError(f'of must be "gradient" or "loss", got {self.of!r}')
+
+    @property
+    def watches(self) -> str:
+        return "gradient" if self.of == "gradient" else "training"
+
+    def start(self, parameters: Tensor) -> State:
+        return {"before": torch.full_like(parameters[:, 0], math.inf)}
+
+    def judge(self, state: State, value: Tensor, parameters: Tensor, step: Tensor) -> Tensor:
+        """Which members to stop, [E]."""
+        if self.of == "gradient":
+            return value <= self.at_most
+        still = (value - state["before"]).abs() <= self.at_most
+        state["before"].copy_(value)
+        return still
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Stop a member once its validation loss has not improved for some looks (Keras' rule).
+
+    Parameters
+    ----------
+    validation : Samples
+        Looked at in one piece, whatever its batch_size.
+    patience : int
+        Looks in a row without improvement after which to stop; 0 counts as 1, as in Keras.
+    every : int
+        Steps between looks; `samples.steps_per_epoch` looks after every epoch.
+    least : float
+        Improvements of no more than this do not count.
+    restore : bool
+        Give every member the weights of its best look when training ends, whatever ended it.
+    """
+
+    validation: Samples
+    patience: int
+    every: int = 1
+    least: float = 0.0
+    restore: bool = True
+    reason: ClassVar[str] = "patience"
+    watches: ClassVar[str] = "validation"
+
+    def __post_init__(self) -> None:
+        _check_every(self.every)
+
+    def start(self, parameters: Tensor) -> State:
+        first = parameters[:, 0]
+        return {
+            "best": torch.full_like(first, math.inf),
+            "best_step": torch.zeros_like(first, dtype=torch.long),
+            "best_parameters": parameters.clone(),
+            "waited": torch.zeros_like(first, dtype=torch.long),
+        }
+
+    def judge(self, state: State, value: Tensor, parameters: Tensor, step: Tensor) -> Tensor:
+        """Which members to stop, [E]."""
+        better = value < state["best"] - self.least
+        state["best"].copy_(torch.where(better, value, state["best"]))
+        state["best_step"].copy_(torch.where(better, step, state["best_step"]))
+        state["best_parameters"].copy_(
+            torch.where(better[:, None], parameters, state["best_parameters"])
+        )
+        state["waited"].add_(1).masked_fill_(better, 0)
+        return state["waited"] >= max(1, self.patience)
+
+
+Rule = FirstRise | Tolerance | Patience
+
+
+def _check_every(every: int) -> None:
+    if every < 1:
+        raise ValueError(f"every must be positive, got {every}")
