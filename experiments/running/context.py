@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import torch
 from tqdm import tqdm
+
+# Bars are not shared among processes: tqdm's own lock is, and is left behind by killed ones.
+tqdm.set_lock(threading.RLock())
 
 
 class UserError(Exception):

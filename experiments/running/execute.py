@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -139,9 +141,9 @@ def _results(
     shards: Sequence[Shard], pool: Path, resources: Resources
 ) -> Iterator[tuple[Shard, Computed | None]]:
     """Shards as they finish."""
-    quiet = resources.workers > 1 or resources.scheduler is not None
+    parent = os.getpid() if resources.scheduler is None else None
     data_dir = resources.data_dir and resources.data_dir.absolute()
-    arguments = (pool.absolute(), resources.device, data_dir, resources.threads, quiet)
+    arguments = (pool.absolute(), resources.device, data_dir, resources.threads, parent)
     with _backend(resources.scheduler), warnings.catch_warnings():
         # A worker that loky restarts to free memory loses nothing; results that are not taken
         # any more, after an error, are those of shards in flight.
@@ -179,9 +181,20 @@ def _backend(scheduler: str | None) -> Iterator[None]:
 
 
 def compute(
-    shard: Shard, pool: Path, device: str, data_dir: Path | None, threads: int | None, quiet: bool
+    shard: Shard,
+    pool: Path,
+    device: str,
+    data_dir: Path | None,
+    threads: int | None,
+    parent: int | None,
 ) -> tuple[Shard, Computed | None]:
-    """A shard's table as CSV and its record; None where another process was faster."""
+    """A shard's table as CSV and its record; None where another process was faster.
+
+    `parent` is the process of the run, where it is on this machine.
+    """
+    is_worker = parent != os.getpid()
+    if is_worker and parent is not None:
+        _end_with(parent)
     if (pool / shard.name).is_dir():
         return shard, None
     if source_hash(shard.experiment) != shard.source:
@@ -191,7 +204,7 @@ def compute(
         )
     if threads is not None:
         torch.set_num_threads(threads)
-    context = Context(shard.seed, pick_device(device), data_dir, quiet)
+    context = Context(shard.seed, pick_device(device), data_dir, quiet=is_worker)
     record = {
         "shard": shard.name,
         "experiment": shard.experiment,
@@ -215,3 +228,15 @@ def compute(
     record["seconds"] = round(time.perf_counter() - began, 3)
     text, types = encode(table)
     return shard, (text, {**record, "rows": len(table), "types": types})
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this worker process when the run is gone: killed, it cannot end its workers."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -14,11 +14,13 @@ it there and leaves it.
 from __future__ import annotations
 
 import ast
+import csv
 import errno
 import hashlib
 import importlib.util
 import io
 import json
+import math
 import os
 import tempfile
 import uuid
@@ -105,10 +107,10 @@ def encode(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
     """
     table = table.reset_index(drop=True)
     text = table.to_csv(index=False, lineterminator="\n")
-    types = {str(name): str(kind) for name, kind in table.dtypes.items()}
+    types = {name: str(kind) for name, kind in table.dtypes.items()}
     try:
         same = decode(text, types).equals(table)
-    except (TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         same = False
     if not same:
         raise TypeError(
@@ -119,13 +121,22 @@ def encode(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
 
 
 def decode(text: str, types: Mapping[str, str]) -> pd.DataFrame:
-    return pd.read_csv(
-        io.StringIO(text),
-        dtype=dict(types),
-        float_precision="round_trip",
-        keep_default_na=False,
-        na_values=[""],
+    # By hand: how exactly pandas reads floats depends on its version.
+    names, *rows = csv.reader(io.StringIO(text, newline=""))
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pd.DataFrame(
+        {n: _column(c, types[n]) for n, c in zip(names, columns, strict=True)}, columns=names
     )
+
+
+def _column(values: Sequence[str], kind: str) -> pd.Series:
+    if kind.startswith("float"):
+        return pd.Series([float(v) if v else math.nan for v in values], dtype=kind)
+    if kind.startswith(("int", "uint")):
+        return pd.Series([int(v) for v in values], dtype=kind)
+    if kind == "bool":
+        return pd.Series([v == "True" for v in values], dtype=kind)
+    return pd.Series([v or math.nan for v in values], dtype=kind)
 
 
 def save(pool: Path, shard: Shard, table: str, record: Mapping[str, object]) -> None:
