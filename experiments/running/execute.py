@@ -66,7 +66,8 @@ def complete(
     open_folder(pool)
     distinct = {shard.name: shard for shard in shards}
     kept: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
-    # What was just written is read again too; more than one round is a disk that does not keep it.
+    # What was just written is read again too. Another round is for what a process beside this
+    # one has set aside; a third is a disk that does not keep what it is given.
     for attempt in range(3):
         for name in distinct.keys() - kept.keys():
             try:
@@ -82,7 +83,8 @@ def complete(
         missing = [shard for name, shard in distinct.items() if name not in kept]
         if not missing:
             return [kept[shard.name] for shard in shards]
-        _compute_all(missing, len(distinct), pool, log, resources)
+        if attempt < 2:
+            _compute_all(missing, len(distinct), pool, log, resources)
     raise UserError(f"{pool} does not keep what is written to it: {missing[0].name} is damaged")
 
 
@@ -166,7 +168,7 @@ def _backend(scheduler: str | None) -> Iterator[None]:
         yield
         return
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise UserError("--scheduler needs Dask: pip install -e .[cluster]") from error
     try:
@@ -176,8 +178,13 @@ def _backend(scheduler: str | None) -> Iterator[None]:
     with client:
         if not client.ncores():
             raise UserError(f"the Dask scheduler at {scheduler} has no workers: start some")
-        with parallel_config(backend="dask", client=client):
-            yield
+        try:
+            with parallel_config(backend="dask", client=client):
+                yield
+        except KilledWorker as error:
+            raise UserError(
+                f"a shard ended one Dask worker after another, perhaps for memory: {error}"
+            ) from error
 
 
 def compute(

@@ -83,7 +83,9 @@ def main() -> None:
         f"overhead {whole / own - 1:.2%}"
     )
 
-    settings = decay_law.Settings(products=(1, 2, 3), sines=(1, 2, 3), steps=400)
+    settings = decay_law.Settings(
+        products=(1, 2, 3), sines=(1, 2, 3), rates=(0.0, 0.5), steps=400, batch_size=1024
+    )
     plan = Plan("decay_law", "controlled", "quick", settings, (0,))
     for _ in range(2):
         torch.set_num_threads(cores)
