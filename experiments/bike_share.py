@@ -8,7 +8,7 @@ are dependent, and interaction variance has an unambiguous meaning only for inde
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,11 @@ PRESETS = {
         budget=2**23,
     ),
 }
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """A rate each."""
+    return [replace(settings, rates=(r,)) for r in settings.rates]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:

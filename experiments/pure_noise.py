@@ -85,6 +85,17 @@ PRESETS = {
 }
 
 
+def shards(settings: Settings) -> list[Settings]:
+    """A placement and rate each; rate 0 is every placement's."""
+    plain = [replace(settings, placements=(), rates=(0.0,))] if 0.0 in settings.rates else []
+    return plain + [
+        replace(settings, placements=(p,), rates=(r,))
+        for p in settings.placements
+        for r in settings.rates
+        if r > 0
+    ]
+
+
 def run(settings: Settings, context: Context) -> pd.DataFrame:
     """One row per network, measure and order.
 
@@ -124,7 +135,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                     max_order=s.max_order,
                     tolerance=s.tolerance,
                     budget=s.budget,
-                    seed=context.seed + c,
+                    seed=context.seed,
                 )
             }
             if trees:
