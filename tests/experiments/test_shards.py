@@ -206,8 +206,9 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(toy, invoke, tmp_pa
     assert f"of 4 shards {len(toy.ran)} done, {4 - len(toy.ran)} missing" in shown
     assert "missing, cells=2" in shown
     assert "to go on: python -m experiments run toy --set fails=2," in shown
-    log = (tmp_path / FOLDER / "log.txt").read_text()
-    assert log.count("cells=") == len(toy.ran)
+    # Shards run in random order: with none finished there is no log yet.
+    log = tmp_path / FOLDER / "log.txt"
+    assert (log.read_text() if toy.ran else "").count("cells=") == len(toy.ran)
 
 
 def test_status_sees_a_changed_source_and_a_folder_without_runs(
