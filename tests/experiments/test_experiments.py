@@ -10,11 +10,14 @@ import torch
 
 from experiments import (
     bike_share,
+    conditional_mean,
     decay_law,
     effective_learning_rate,
     four_laws,
+    pure_interaction,
     pure_noise,
     registry,
+    surviving_effects,
 )
 from experiments.running.context import Context
 from experiments.running.data import bike_sharing
@@ -53,6 +56,9 @@ TINY = {
         "max_order": 2,
         "boosted_trees": False,
     },
+    "surviving_effects": {"rates": (0.0, 0.5), "repeats": 2, "masks": 100},
+    "conditional_mean": {"rates": (0.0, 0.5), "repeats": 2, "points": 100_000},
+    "pure_interaction": {"rhos": (0.1, 0.9), "repeats": 2, "cells": 4},
     "bike_share": {
         "rates": (0.0, 0.5),
         "repeats": 1,
@@ -207,3 +213,73 @@ def test_bike_sharing_is_split_and_standardised_as_released(data_dir) -> None:
     assert y_train.var().item() == pytest.approx(1, rel=1e-3)
     # The published notebook prints 1.8671 for the variance of the test target.
     assert y_test.double().var(correction=0).item() == pytest.approx(1.867103, rel=1e-4)
+
+
+def test_surviving_effects_are_the_published_curve() -> None:
+    table = surviving_effects.run(surviving_effects.PRESETS["released", "quick"], CONTEXT)
+    read = table.dropna(subset="published")
+    assert len(read) == 7 * 24
+    np.testing.assert_allclose(read["law"], read["published"], rtol=1e-6)
+
+
+def test_as_many_effects_survive_drawn_masks_as_the_law_says() -> None:
+    settings = surviving_effects.Settings(dim=12, repeats=16, masks=20_000)
+    table = surviving_effects.run(settings, CONTEXT)
+    groups = table[table["order"] <= 4].groupby(["rate", "order"])
+    gap = (groups["counted"].mean() - groups["law"].first()).abs()
+    assert (gap <= 4.5 * groups["counted"].sem() + 1e-9).all()
+    assert (groups["counted"].sem()[0.5] > 0).all()
+
+
+def test_released_conditional_means_are_the_published_curves_and_the_law() -> None:
+    """Fig 1: within .006 of what was published, and four standard errors of (1-r)^k x^k."""
+    settings = conditional_mean.PRESETS["released", "quick"]
+    table = conditional_mean.run(settings, CONTEXT)
+    assert table["published"].notna().groupby(table["repeat"]).sum().eq(160).all()
+    rows = conditional_mean.summary(table)
+    assert (rows["gap_to_published"] <= 0.006).all()
+    assert (rows["gap_in_errors"] <= 4).all()
+    (last,) = rows[(rows["order"] == 4) & (rows["rate"] == 0.5)].itertuples()
+    # The paper's text says 12.5% here.
+    assert last.slope == pytest.approx(0.0625, abs=4 * last.slope_error)
+    assert last.slope_error < 0.002
+
+
+def test_a_dropped_input_leaves_what_the_effect_is_at_zero() -> None:
+    settings = conditional_mean.Settings(repeats=4, points=100_000, shared=False)
+    rows = conditional_mean.summary(conditional_mean.run(settings, CONTEXT))
+    assert (rows["gap_in_errors"].dropna() <= 4.5).all()
+    bowl = rows["target"] == "x² - ⅓"
+    for row in rows[bowl].itertuples():
+        assert row.leftover == pytest.approx(-row.rate / 3, abs=5e-3)
+    assert rows[~bowl]["leftover"].abs().max() < 5e-3
+
+
+def test_the_exact_weights_of_the_square_are_those_of_drawn_points() -> None:
+    s = pure_interaction.Settings(cells=8, points=400_000)
+    rho, rng = 0.8, np.random.default_rng(0)
+    exact, _ = pure_interaction._exact(s, rho)
+    drawn, correlation = pure_interaction._drawn(s, rho * pure_interaction.VARIANCE, rng)
+    assert correlation == pytest.approx(rho, abs=0.01)
+    assert exact.sum() == pytest.approx(1, abs=1e-12)
+    error = np.sqrt(exact / s.points)
+    assert (np.abs(drawn / s.points - exact) <= 4.5 * error + 1e-5).all()
+
+
+def test_the_product_of_dependent_inputs_is_less_of_an_interaction() -> None:
+    table = pure_interaction.run(pure_interaction.PRESETS["controlled", "quick"], CONTEXT)
+    rows = pure_interaction.summary(table)
+    shares = rows.dropna(subset="rho").set_index("rho")["pure_share"]
+    assert shares[0.01] > 0.999
+    assert shares[0.99] < 0.001
+    assert shares.is_monotonic_decreasing
+    gaps = rows.dropna(subset="scheme").set_index("scheme")["gap_of_sum"]
+    assert gaps["purify"] < 1e-12
+    assert gaps.drop("purify").min() > 0.1
+
+
+def test_numpy_draws_another_correlation_where_a_covariance_is_impossible() -> None:
+    rng = np.random.default_rng(0)
+    _, correlation = pure_interaction._drawn(pure_interaction.Settings(points=100_000), 0.99, rng)
+    # The eigenvalues .5 ± .99 lose their signs: covariance [[.99, .5], [.5, .99]].
+    assert correlation == pytest.approx(0.5 / 0.99, abs=0.01)
