@@ -20,6 +20,8 @@ NAMES = (
     "surviving_effects",
     "conditional_mean",
     "pure_interaction",
+    "distillation_accuracy",
+    "dropout_uncertainty",
 )
 
 
