@@ -22,6 +22,8 @@ NAMES = (
     "pure_interaction",
     "distillation_accuracy",
     "dropout_uncertainty",
+    "newsgroups",
+    "best_rate",
 )
 
 
