@@ -61,7 +61,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     inputs = Uniform(-1.0, 1.0, dim=s.dim)
     seeds = context.seeds(s.repeats)
     members = [(rate, i) for rate in s.rates for i in range(s.repeats)]
-    fresh = inputs.sample(s.test_points, generator=context.seed + 10**6, dtype=torch.float32)
+    fresh = inputs.sample(s.test_points, generator=context.seed + 2**40, dtype=torch.float32)
     fresh = fresh.to(context.device)
     rows = []
     total = len(s.orders) * len(s.placements) * max(s.steps)

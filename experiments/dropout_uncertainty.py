@@ -4,7 +4,7 @@ The paper's Fig 9: classifiers of a label that depends on k of 4 inputs; what th
 spread of their answers over 100 masks at r = .25, or over 10 networks without dropout.
 
 `released` follows the notebook. Its label is 1 where k inputs all exceed a threshold, set so that
-half the labels are 1; most of its variance is main effects at every k (`Conjunction`). Its network
+half the labels are 1; most of its variance is main effects at every k. Its network
 without dropout has a linear layer of 250 and four ReLU layers of 250; in its dropout network every
 layer starts again from the first one, so only linear 250, dropout and the sigmoid output are left:
 it cannot hold an interaction, with or without dropout. `controlled` gives both the same network of
@@ -225,7 +225,7 @@ def _controlled(
         for repeat, seed in enumerate(seeds):
             x, y = (
                 t.to(context.device)
-                for t in _labelled(kind, order, s.test_points, seed + 10**6, inputs)
+                for t in _labelled(kind, order, s.test_points, seed + 2**40, inputs)
             )
             dropped = then.select([repeat * each]).train()
             others = then.select(range(repeat * each + 1, (repeat + 1) * each))

@@ -46,7 +46,12 @@ def _densities(ax: Axes, rows: pd.DataFrame, quantity: str, regime: str) -> None
             curve = of_order.groupby("x")["value"].mean()
             ax.plot(curve.index, curve, color=order_colour(order), lw=1.3, ls=line)
     top = {"prediction": 5, "uncertainty": 80 if regime == "dropout" else 100}[quantity]
-    ax.set_ylim(0, top if as_published or quantity == "prediction" else None)
+    if as_published or quantity == "prediction":
+        ax.set_ylim(0, top)
+    else:
+        # Most points are certain; those that are not are what differs.
+        ax.set_yscale("log")
+        ax.set_ylim(0.03, 1000)
     ax.set_title(f"{quantity}, {REGIMES[regime]}", fontsize=11)
     ax.set_xlabel(quantity)
 
