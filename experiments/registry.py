@@ -24,7 +24,18 @@ from types import ModuleType
 from .running.context import UserError
 
 HEADLINE = ("decay_law", "pure_noise", "bike_share")
-NAMES = (*HEADLINE, "four_laws", "effective_learning_rate")
+NAMES = (
+    *HEADLINE,
+    "four_laws",
+    "effective_learning_rate",
+    "surviving_effects",
+    "conditional_mean",
+    "pure_interaction",
+    "distillation_accuracy",
+    "dropout_uncertainty",
+    "newsgroups",
+    "best_rate",
+)
 
 
 def load(name: str) -> ModuleType:

@@ -10,6 +10,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from .context import UserError
@@ -50,6 +51,33 @@ def bike_sharing(data_dir: Path | None) -> pd.DataFrame:
             f"be downloaded, or put the file from {BIKE_URL} there"
         )
     return pd.read_csv(path)
+
+
+Texts = tuple[list[str], np.ndarray]
+
+
+def twenty_newsgroups(data_dir: Path | None) -> tuple[Texts, Texts]:
+    """20 Newsgroups by date: texts and classes 0 .. 19 of the training and the test part.
+
+    Lang, ICML 1995. Read and downloaded by scikit-learn, in its order (shuffled by a fixed seed).
+    """
+    from sklearn.datasets import fetch_20newsgroups
+
+    folder = data_directory(data_dir)
+    places = [folder, folder / "20newsgroups"]
+    place = next((p for p in places if list(p.glob("20news-bydate*.pkz"))), None)
+    if place is None:
+        place = open_folder(places[1])
+    try:
+        parts = [fetch_20newsgroups(data_home=place, subset=name) for name in ("train", "test")]
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise MissingDataError(
+            f"20 Newsgroups was not found in {places[1]} and could not be downloaded ({error}). "
+            "Run sklearn.datasets.fetch_20newsgroups(data_home=...) where there is a network, and "
+            f"put its 20news-bydate_py3.pkz there, or name its folder with --data-dir or {VARIABLE}"
+        ) from error
+    train, test = ((list(part.data), np.asarray(part.target)) for part in parts)
+    return train, test
 
 
 def _download_member(url: str, member: str, path: Path) -> None:

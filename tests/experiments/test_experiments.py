@@ -10,16 +10,23 @@ import pytest
 import torch
 
 from experiments import (
+    best_rate,
     bike_share,
+    conditional_mean,
     decay_law,
+    distillation_accuracy,
+    dropout_uncertainty,
     effective_learning_rate,
     four_laws,
+    newsgroups,
+    pure_interaction,
     pure_noise,
     registry,
+    surviving_effects,
 )
 from experiments.running.context import Context
 from experiments.running.data import bike_sharing
-from interactions import Dropout, MLPEnsemble, Samples, fit
+from interactions import Dropout, MLPEnsemble, Samples, Uniform, fit
 
 CONTEXT = Context(quiet=True)
 KEYS = ("part", "sense", "quantity", "target", "placement", "order", "rate", "repeat", "epoch")
@@ -55,6 +62,45 @@ TINY = {
         "max_order": 2,
         "boosted_trees": False,
     },
+    "surviving_effects": {"rates": (0.0, 0.5), "repeats": 2, "masks": 100},
+    "conditional_mean": {"rates": (0.0, 0.5), "repeats": 2, "points": 100_000},
+    "distillation_accuracy": {
+        "orders": (1, 2),
+        "samples": (200,),
+        "repeats": 2,
+        "measures": ("kernel", "exact"),
+        "train_samples": 64,
+        "steps": 5,
+    },
+    "dropout_uncertainty": {
+        "orders": (1, 2),
+        "repeats": 2,
+        "samples": 200,
+        "width": 8,
+        "epochs": (2, 1),
+        "steps": (2, 4),
+        "bootstraps": 2,
+        "masks": 3,
+        "test_points": 20,
+    },
+    "newsgroups": {
+        "orders": (2,),
+        "rates": (0.0, 0.5),
+        "repeats": 2,
+        "documents": 60,
+        "features": 20,
+        "width": 8,
+        "epochs": 2,
+    },
+    "best_rate": {
+        "orders": (1, 2),
+        "rates": (0.0, 0.5),
+        "repeats": 2,
+        "steps": (2, 4),
+        "samples": 32,
+        "test_points": 50,
+    },
+    "pure_interaction": {"rhos": (0.1, 0.9), "repeats": 2, "cells": 4},
     "bike_share": {
         "rates": (0.0, 0.5),
         "repeats": 1,
@@ -72,7 +118,7 @@ TINY = {
 def test_every_experiment_runs_under_every_protocol_and_is_drawn(name: str, request) -> None:
     module = registry.load(name)
     context = CONTEXT
-    if name == "bike_share":
+    if name in ("bike_share", "newsgroups"):
         context = replace(CONTEXT, data_dir=request.getfixturevalue("data_dir"))
     for protocol in dict.fromkeys(p for p, _ in module.PRESETS):
         settings = replace(module.PRESETS[protocol, "quick"], **TINY[name])
@@ -228,3 +274,173 @@ def test_bike_sharing_is_split_and_standardised_as_released(data_dir) -> None:
     assert y_train.var().item() == pytest.approx(1, rel=1e-3)
     # The published notebook prints 1.8671 for the variance of the test target.
     assert y_test.double().var(correction=0).item() == pytest.approx(1.867103, rel=1e-4)
+
+
+def test_surviving_effects_are_the_published_curve() -> None:
+    table = surviving_effects.run(surviving_effects.PRESETS["released", "quick"], CONTEXT)
+    read = table.dropna(subset="published")
+    assert len(read) == 7 * 24
+    np.testing.assert_allclose(read["law"], read["published"], rtol=1e-6)
+
+
+def test_as_many_effects_survive_drawn_masks_as_the_law_says() -> None:
+    settings = surviving_effects.Settings(dim=12, repeats=16, masks=20_000)
+    table = surviving_effects.run(settings, CONTEXT)
+    groups = table[table["order"] <= 4].groupby(["rate", "order"])
+    gap = (groups["counted"].mean() - groups["law"].first()).abs()
+    assert (gap <= 4.5 * groups["counted"].sem() + 1e-9).all()
+    assert (groups["counted"].sem()[0.5] > 0).all()
+
+
+def test_released_conditional_means_are_the_published_curves_and_the_law() -> None:
+    """Fig 1: within .006 of what was published, and four standard errors of (1-r)^k x^k."""
+    settings = conditional_mean.PRESETS["released", "quick"]
+    table = conditional_mean.run(settings, CONTEXT)
+    assert table["published"].notna().groupby(table["repeat"]).sum().eq(160).all()
+    rows = conditional_mean.summary(table)
+    assert (rows["gap_to_published"] <= 0.006).all()
+    assert (rows["gap_in_errors"] <= 4).all()
+    (last,) = rows[(rows["order"] == 4) & (rows["rate"] == 0.5)].itertuples()
+    # The paper's text says 12.5% here.
+    assert last.slope == pytest.approx(0.0625, abs=4 * last.slope_error)
+    assert last.slope_error < 0.002
+
+
+def test_a_dropped_input_leaves_what_the_effect_is_at_zero() -> None:
+    settings = conditional_mean.Settings(repeats=4, points=100_000, shared=False)
+    rows = conditional_mean.summary(conditional_mean.run(settings, CONTEXT))
+    assert (rows["gap_in_errors"].dropna() <= 4.5).all()
+    bowl = rows["target"] == "x² - ⅓"
+    for row in rows[bowl].itertuples():
+        assert row.leftover == pytest.approx(-row.rate / 3, abs=5e-3)
+    assert rows[~bowl]["leftover"].abs().max() < 5e-3
+
+
+def test_the_exact_weights_of_the_square_are_those_of_drawn_points() -> None:
+    s = pure_interaction.Settings(cells=8, points=400_000)
+    rho, rng = 0.8, np.random.default_rng(0)
+    exact, _ = pure_interaction._exact(s, rho)
+    drawn, correlation = pure_interaction._drawn(s, rho * pure_interaction.VARIANCE, rng)
+    assert correlation == pytest.approx(rho, abs=0.01)
+    assert exact.sum() == pytest.approx(1, abs=1e-12)
+    error = np.sqrt(exact / s.points)
+    assert (np.abs(drawn / s.points - exact) <= 4.5 * error + 1e-5).all()
+
+
+def test_the_product_of_dependent_inputs_is_less_of_an_interaction() -> None:
+    table = pure_interaction.run(pure_interaction.PRESETS["controlled", "quick"], CONTEXT)
+    rows = pure_interaction.summary(table)
+    shares = rows.dropna(subset="rho").set_index("rho")["pure_share"]
+    assert shares[0.01] > 0.999
+    assert shares[0.99] < 0.001
+    assert shares.is_monotonic_decreasing
+    gaps = rows.dropna(subset="scheme").set_index("scheme")["gap_of_sum"]
+    assert gaps["purify"] < 1e-12
+    assert gaps.drop("purify").min() > 0.1
+
+
+def test_numpy_draws_another_correlation_where_a_covariance_is_impossible() -> None:
+    rng = np.random.default_rng(0)
+    _, correlation = pure_interaction._drawn(pure_interaction.Settings(points=100_000), 0.99, rng)
+    # The eigenvalues .5 ± .99 lose their signs: covariance [[.99, .5], [.5, .99]].
+    assert correlation == pytest.approx(0.5 / 0.99, abs=0.01)
+
+
+def test_released_labels_are_mostly_main_effects_and_signs_are_all_interaction() -> None:
+    inputs = Uniform(-1.0, 1.0, dim=4)
+    x = inputs.sample(100_000, generator=0)
+    for kind in dropout_uncertainty.LABELS:
+        for order in (1, 2, 3, 4):
+            labels = dropout_uncertainty.label(kind, order)
+            assert (labels(x) > 0).double().mean().item() == pytest.approx(0.5, abs=0.01)
+            share = labels.spectrum(inputs, 3).share
+            if kind == "sign":
+                assert share[min(order, 4) - 1] == pytest.approx(1)
+            else:
+                assert share[0] > 0.75
+
+
+def test_the_released_dropout_network_holds_no_interaction() -> None:
+    """Before its last squashing it is linear: mixed differences of its logit vanish."""
+    torch.manual_seed(0)
+    network = dropout_uncertainty._AsReleased(2, 4, (16,), 0.0, CONTEXT)
+    deep = dropout_uncertainty._AsReleased(2, 4, (16, 16, 16), 0.0, CONTEXT)
+    corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    x = torch.cat([corners, torch.zeros(4, 2)], dim=1).expand(2, -1, -1)
+    sign = torch.tensor([1.0, -1.0, -1.0, 1.0])
+    for one, none in ((network, True), (deep, False)):
+        mixed = (torch.logit(one(x).double()) * sign).sum(dim=1).abs()
+        assert (mixed < 1e-5).all() if none else (mixed > 1e-3).all()
+
+
+def test_a_density_has_area_one_and_the_kernels_of_its_points() -> None:
+    values = np.random.default_rng(0).beta(2, 2, size=4000)
+    curve = list(dropout_uncertainty._densities(dropout_uncertainty.GRID, values, 4000))
+    x, density = np.array(curve).T
+    assert np.trapezoid(density, x) == pytest.approx(1, abs=0.01)
+    bandwidth = 0.1 * values.std() * 4000**-0.2
+    kernels = np.exp(-(((x[:, None] - values) / bandwidth) ** 2) / 2).sum(axis=1)
+    expected = kernels / (4000 * bandwidth * np.sqrt(2 * np.pi))
+    np.testing.assert_allclose(density, expected, atol=0.03 * expected.max())
+
+
+def test_early_stopping_keeps_the_weights_of_the_best_epoch() -> None:
+    s = replace(dropout_uncertainty.RELEASED, learning_rate=0.5, batch_size=16)
+    x = Uniform(-1.0, 1.0, dim=4).sample(200, generator=0, dtype=torch.float32)
+    y = (x[:, 0] > 0).float()
+    x, y = x.expand(3, -1, -1), y.expand(3, -1)
+    network = dropout_uncertainty._AsReleased(3, 4, (8,), 0.0, CONTEXT)
+    taken = network.fit(x, y, 30, s)
+    assert (taken < 30).any()
+    again = dropout_uncertainty._AsReleased(3, 4, (8,), 0.0, CONTEXT)
+    again.fit(x, y, int(taken[0]) - 1, s)
+    torch.testing.assert_close(network.weights[0][0], again.weights[0][0])
+
+
+def test_thresholds_change_the_class_of_as_many_documents_as_they_say() -> None:
+    frequency = {
+        name: [(1 - threshold(k)) ** k for k in (1, 2, 3)]
+        for name, threshold in newsgroups.THRESHOLDS.items()
+    }
+    assert frequency["released"] == pytest.approx([0.3, 0.2601, 0.2836], abs=1e-4)
+    assert frequency["text"] == pytest.approx([0.5, 0.25, 0.125])
+    assert frequency["even"] == pytest.approx([0.3, 0.3, 0.3])
+    rng = np.random.default_rng(0)
+    x, y = np.zeros((20_000, 1)), np.zeros(20_000, dtype=int)
+    for order in (1, 2, 3):
+        points, labels = newsgroups._planted(x, y, order, newsgroups.CONTROLLED, rng)
+        assert points.shape == (20_000, 1 + order)
+        share = (labels == newsgroups.NEW_CLASS).double().mean().item()
+        assert share == pytest.approx(0.3, abs=0.015)
+
+
+def test_the_twin_plants_effects_of_one_order_and_equal_size() -> None:
+    s = best_rate.Settings(samples=20_000, noise=0.0)
+    inputs = Uniform(-1.0, 1.0, dim=s.dim)
+    for order in s.orders:
+        target = best_rate.PlantedInteractions(inputs, {order: 1.0}, {order: s.subsets}, seed=1)
+        share = target.spectrum(inputs, 3).share
+        assert share[order - 1] == pytest.approx(1)
+        _, y = best_rate._samples([target], [1], s)
+        assert y.var().item() == pytest.approx(1, abs=0.1)
+
+
+def test_little_training_favours_a_lower_rate_the_higher_the_order() -> None:
+    settings = best_rate.Settings(
+        orders=(1, 3), placements=("activation",), rates=(0.0, 0.25), repeats=2, steps=(300,)
+    )
+    best = best_rate.summary(best_rate.run(settings, CONTEXT)).set_index("order")["best_rate"]
+    assert best[1] == 0.25
+    assert best[3] == 0.0
+
+
+def test_boosted_trees_give_high_orders_to_low_ones_where_points_are_few() -> None:
+    pytest.importorskip("xgboost")
+    settings = distillation_accuracy.Settings(
+        orders=(3,), samples=(200,), repeats=2, steps=1500, measures=("staged", "kernel", "exact")
+    )
+    rows = distillation_accuracy.summary(distillation_accuracy.run(settings, CONTEXT))
+    low = rows.set_index("measure")["too_low"]
+    assert low["exact"] < 0.02
+    assert low["staged"] > 0.1
+    assert abs(low["kernel"]) < 0.15

@@ -87,3 +87,23 @@ def test_the_data_directory_is_the_option_then_the_variable_then_a_cache(monkeyp
     assert data.data_directory(None) == Path("/by/variable")
     monkeypatch.delenv(data.VARIABLE)
     assert data.data_directory(None) == data.CACHE
+
+
+def test_missing_documents_say_what_to_fetch_and_where_to_put_it(
+    tmp_path: Path, monkeypatch
+) -> None:
+    def unreachable(**_: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("sklearn.datasets.fetch_20newsgroups", unreachable)
+    with pytest.raises(data.MissingDataError, match=r"fetch_20newsgroups.*--data-dir"):
+        data.twenty_newsgroups(tmp_path)
+
+
+def test_documents_come_in_the_order_of_scikit_learn(data_dir: Path) -> None:
+    (texts, classes), (test_texts, test_classes) = data.twenty_newsgroups(data_dir)
+    # Counts and first targets of scikit-learn's own documentation.
+    assert (len(texts), len(test_texts)) == (11_314, 7_532)
+    assert classes[:3].tolist() == [7, 4, 4]
+    assert len(classes) == len(texts)
+    assert len(test_classes) == len(test_texts)
