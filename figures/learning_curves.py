@@ -32,7 +32,7 @@ def _published(table: pd.DataFrame) -> Figure:
     targets, orders = (list(dict.fromkeys(trees[c])) for c in ("target", "order"))
     colours = rate_colours(sorted(set(trees["rate"])))
     figure, axes = panes(len(orders), rows=len(targets), height=3.2)
-    for row, target in zip(axes, targets, strict=True):
+    for i, (row, target) in enumerate(zip(axes, targets, strict=True)):
         for ax, order in zip(row, orders, strict=True):
             cell = trees[(trees["target"] == target) & (trees["order"] == order)]
             for rate, rows in cell.groupby("rate"):
@@ -40,35 +40,31 @@ def _published(table: pd.DataFrame) -> Figure:
                 known = rows.groupby("epoch")["published"].first().dropna()
                 ax.plot(known.index, known, color=colours[rate], lw=1.3)
             ax.set_ylim(0, 1)
-            ax.set_title(order_label(order) if row is axes[0] else "")
-        row[0].set_ylabel(f"{target}\nshare of orders 1 to 3")
+            ax.set_title(order_label(order) if i == 0 else "")
+        row[0].set_ylabel(f"{_short(target)}\nshare of orders 1 to 3")
     _labels(figure, axes, colours, "paper", "ours: boosted trees as released, ± 1 s.e.")
     return figure
 
 
 def _held(table: pd.DataFrame) -> Figure:
-    """Left what networks hold of each effect, right their error on fresh points."""
-    targets = list(dict.fromkeys(table["target"]))
-    colours = rate_colours(sorted(set(table["rate"])))
-    columns = max(table[table["quantity"] == "amplitude"].groupby("target")["order"].nunique())
-    figure, axes = panes(columns + 1, rows=len(targets), height=2.7, width=3.8)
-    for row, target in zip(axes, targets, strict=True):
-        mine = table[table["target"] == target]
-        held = mine[mine["quantity"] == "amplitude"]
-        for ax, order in zip(row, dict.fromkeys(held["order"]), strict=False):
-            for rate, rows in held[held["order"] == order].groupby("rate"):
+    """What networks hold of the effect of each order: effects learned alone above, together below.
+
+    An effect that is held whole has amplitude 1.
+    """
+    held = table[table["quantity"] == "amplitude"]
+    colours = rate_colours(sorted(set(held["rate"])))
+    groups = {"alone": held["target"] != "mixture", "all together": held["target"] == "mixture"}
+    groups = {name: held[mine] for name, mine in groups.items() if mine.any()}
+    orders = sorted(set(held["order"]))
+    figure, axes = panes(len(orders), rows=len(groups), height=3.0)
+    for row, (name, cell) in zip(axes, groups.items(), strict=True):
+        for ax, order in zip(row, orders, strict=True):
+            for rate, rows in cell[cell["order"] == order].groupby("rate"):
                 _mean_over_epochs(ax, rows, colours[rate])
-            ax.set_title(f"{target}: effect of {order_label(order)}", color=order_colour(order))
+            ax.set_title(f"{order_label(order)}, {name}", color=order_colour(order))
             ax.set_ylim(-0.08, 1.15)
-        for ax in row[held["order"].nunique() : -1]:
-            ax.set_axis_off()
-        for rate, rows in mine[mine["quantity"] == "test_mse"].groupby("rate"):
-            _mean_over_epochs(row[-1], rows, colours[rate])
-        row[-1].set_title(f"{target}: test error")
+            _log_epochs(ax)
         row[0].set_ylabel("amplitude held")
-        for ax in row:
-            ax.set_xscale("symlog", linthresh=1)
-            _plain_epochs(ax)
     _labels(figure, axes, colours, None, "means over repeats ± 1 s.e.")
     return figure
 
@@ -79,18 +75,22 @@ def _unbiased(table: pd.DataFrame) -> Figure:
     targets, orders = (list(dict.fromkeys(shares[c])) for c in ("target", "order"))
     colours = rate_colours(sorted(set(shares["rate"])))
     figure, axes = panes(len(orders) + 1, rows=len(targets), height=2.8, width=3.6)
-    for row, target in zip(axes, targets, strict=True):
+    for i, (row, target) in enumerate(zip(axes, targets, strict=True)):
         mine = table[table["target"] == target]
         for ax, order in zip(row, orders, strict=False):
             cell = mine[(mine["quantity"] == "share") & (mine["order"] == order)]
             for rate, rows in cell.groupby("rate"):
                 _mean_over_epochs(ax, rows, colours[rate])
             ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1)
-            ax.set_title(order_label(order) if row is axes[0] else "")
+            ax.set_title(order_label(order) if i == 0 else "")
         for rate, rows in mine[mine["quantity"] == "test_mse"].groupby("rate"):
             _mean_over_epochs(row[-1], rows, colours[rate])
-        row[-1].set_title("test error" if row is axes[0] else "")
-        row[0].set_ylabel(f"{target}\nunbiased share")
+        row[-1].set_ylim(bottom=0)
+        row[-1].set_title("error on fresh points" if i == 0 else "")
+        if (mine["quantity"] == "amplitude").any():
+            for ax in row:
+                _log_epochs(ax)
+        row[0].set_ylabel(f"{_short(target)}\nunbiased share")
     _labels(figure, axes, colours, None, "means over repeats ± 1 s.e.")
     return figure
 
@@ -104,7 +104,12 @@ def _mean_over_epochs(
     ax.errorbar(mean.index, mean, yerr=error, **(style | ({"ls": ls} if ls is not None else {})))
 
 
-def _plain_epochs(ax: Axes) -> None:
+def _short(target: str) -> str:
+    return target.replace(" on inputs 2, 3", "")
+
+
+def _log_epochs(ax: Axes) -> None:
+    ax.set_xscale("symlog", linthresh=1)
     ticks = [0, 1, 4, 16, 64, 256]
     ax.set_xticks([t for t in ticks if t <= ax.get_xlim()[1]], minor=False)
     ax.set_xticklabels([str(t) for t in ticks if t <= ax.get_xlim()[1]])
