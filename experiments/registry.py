@@ -13,7 +13,7 @@ from types import ModuleType
 from .running.context import UserError
 
 HEADLINE = ("decay_law", "pure_noise", "bike_share")
-NAMES = (*HEADLINE, "four_laws", "effective_learning_rate", "learning_curves")
+NAMES = (*HEADLINE, "four_laws", "effective_learning_rate", "learning_curves", "weight_decay")
 
 
 def load(name: str) -> ModuleType:

@@ -47,11 +47,32 @@ TINY = {
     "pure_noise": {
         "rates": (0.0, 0.5),
         "repeats": 2,
+        "widths": (8,),
         "max_steps": 20,
+        "also_after": (),
         "budget": 400_000,
         "tolerance": 1.0,
         "max_order": 2,
         "boosted_trees": False,
+    },
+    "weight_decay": {
+        "repeats": 2,
+        "max_steps": 20,
+        "tolerance": 1.0,
+        "max_order": 2,
+        "budget": 2**16,
+        "boosted_trees": False,
+    },
+    "learning_curves": {
+        "rates": (0.0, 0.5),
+        "repeats": 2,
+        "samples": 64,
+        "epochs": (0, 1, 2),
+        "tree_epochs": (),
+        "query_points": 64,
+        "tolerance": 1.0,
+        "max_order": 2,
+        "budget": 2**16,
     },
     "bike_share": {
         "rates": (0.0, 0.5),
@@ -185,13 +206,12 @@ def test_the_one_step_is_the_optimizers_own() -> None:
         torch.testing.assert_close(task.amplitudes(again) - before, moved[optimizer])
 
 
-def test_released_noise_networks_share_one_data_set_and_controlled_ones_do_not() -> None:
+def test_noise_is_shared_by_all_or_that_of_a_networks_seed() -> None:
     inputs = pure_noise.Uniform(-1.0, 1.0, dim=25)
-    x, y = pure_noise._data(pure_noise.RELEASED, inputs, [0] * 10)
+    x, y = pure_noise.noise_data(inputs, [0] * 10, samples=1000, noise=5.0, shared=True)
     assert x.shape == (1000, 25)
     assert y.std().item() == pytest.approx(5, rel=0.1)
-    controlled = replace(pure_noise.CONTROLLED, repeats=2)
-    x, y = pure_noise._data(controlled, inputs, [0, 1, 0, 1])
+    x, y = pure_noise.noise_data(inputs, [0, 1, 0, 1], samples=1000, noise=5.0, shared=False)
     assert x.shape == (4, 1000, 25)
     assert torch.equal(x[0], x[2])
     assert not torch.equal(x[0], x[1])

@@ -44,6 +44,8 @@ def test_the_decay_plot_shows_law_and_means_on_a_log_scale() -> None:
 def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> None:
     rows = [
         {
+            "width": 32,
+            "after": 100,
             "placement": p,
             "rate": r,
             "repeat": 0,
@@ -63,6 +65,7 @@ def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> N
 
 def test_the_noise_plot_of_networks_without_dropout_alone_has_one_pane() -> None:
     row = {"placement": "none", "rate": 0.0, "repeat": 0, "measure": "unbiased", "variance": 1.0}
+    row |= {"width": 32, "after": 100}
     table = pd.DataFrame([row | {"order": "1", "share": 0.7}, row | {"order": ">1", "share": 0.3}])
     assert len(pure_noise.draw(table)["pure_noise"].axes) == 1
 
