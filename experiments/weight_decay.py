@@ -62,8 +62,8 @@ class Settings:
 
 TEXT = Settings()
 CONTROLLED = Settings(
-    coupled=(0.01, 0.02, 0.05, 0.1, 0.2, 0.4),
-    decoupled=(0.1, 0.2, 0.5, 1.0, 2.0, 4.0),
+    coupled=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+    decoupled=(0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
     activation=(0.125, 0.25, 0.5),
     input=(0.125, 0.25, 0.5),
     repeats=5,
@@ -79,8 +79,8 @@ PRESETS = {
     ("text", "paper"): TEXT,
     ("controlled", "quick"): replace(
         CONTROLLED,
-        coupled=(0.02, 0.1, 0.4),
-        decoupled=(0.2, 1.0, 4.0),
+        coupled=(0.05, 0.2, 0.5),
+        decoupled=(1.0, 4.0, 16.0),
         activation=(0.25,),
         input=(0.25,),
         repeats=2,
