@@ -36,14 +36,14 @@ def _of_width(table: pd.DataFrame, width: int) -> Figure:
     ]
     looks = len(set(table["after"])) > 1
     placements = [p for p in dict.fromkeys(table["placement"]) if p != "none"] or ["none"]
-    figure, axes = panes(len(placements), rows=len(kinds), height=3.2)
+    figure, axes = panes(len(placements), rows=len(kinds), height=3.3)
     for i, (measure, after) in enumerate(kinds):
         for ax, placement in zip(axes[i], placements, strict=True):
             # Without dropout the placements are one network.
             mine = table["placement"].isin([placement, "none"])
             mine &= (table["measure"] == measure) & (table["after"] == after)
             _bars(ax, table[mine])
-            ax.set_title(f"{placement} dropout" if i == 0 else "", pad=18)
+            ax.set_title(f"{placement} dropout" if i == 0 else "", pad=28)
             ax.set_xlabel("drop rate" if i == len(kinds) - 1 else "")
         then = f" after {after:,} steps" if looks else ""
         axes[i, 0].set_ylabel(f"share of variance{then}\n{MEASURES[measure]}")
@@ -78,5 +78,5 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
         published = known["published_variance"].groupby("rate").sum().to_dict()
     for name, rate in zip(names, totals.index, strict=True):
         paper = f"\n({published[rate]:.2g})" if rate in published else ""
-        ax.text(name, 1.02, f"{totals[rate]:.2g}{paper}", ha="center", va="bottom", fontsize=8)
+        ax.text(name, 1.06, f"{totals[rate]:.2g}{paper}", ha="center", va="bottom", fontsize=8)
     ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.05)

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from .style import order_colour, order_label, panes, stacked_shares
 
@@ -47,9 +48,9 @@ def _bars(table: pd.DataFrame) -> Figure:
         for name, strength in zip(names, shares.columns, strict=True):
             text = f"{totals[strength]:.3g}"
             text += f"\n({paper[strength]:.3g})" if strength in paper else ""
-            ax.text(name, 1.02, text, ha="center", va="bottom", fontsize=8)
+            ax.text(name, 1.06, text, ha="center", va="bottom", fontsize=8)
         ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.05)
-        ax.set_title(MEASURES[measure], pad=22)
+        ax.set_title(MEASURES[measure], pad=30)
         ax.set_xlabel("weight decay")
     axes[0, 0].set_ylabel("share of variance")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -77,6 +78,10 @@ def _matched(table: pd.DataFrame) -> Figure:
                 _line(ax, x, mine[order], error.loc[mine.index, order], order, line, marker)
         ax.set_xscale("log")
         ax.invert_xaxis()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_ylim(bottom=0)
         ax.set_title(order_label(order))
         ax.set_xlabel("total variance of the network")
     axes[0, 0].set_ylabel("unbiased share of variance")
