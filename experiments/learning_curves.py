@@ -68,8 +68,8 @@ class Settings:
     tree_epochs: tuple[int, ...] = (*range(0, 50, 5), *range(50, 500, 25))
     query_points: int = 5000
     max_order: int = 3
-    tolerance: float = 0.02
-    budget: int = 2**20
+    tolerance: float = 0.03
+    budget: int = 2**18
 
     def __post_init__(self) -> None:
         if unknown := set(self.targets) - set(TARGETS):
@@ -88,16 +88,16 @@ CONTROLLED = Settings(
     noise=0.5,
     shared_data=False,
     width=64,
-    epochs=(0, 1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181),
+    epochs=(0, 1, 2, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128),
     tree_epochs=(),
     query_points=2**14,
+    budget=2**17,
 )
 SHORT = {
     "rates": (0.0, 0.25, 0.5),
     "repeats": 2,
     "epochs": (0, 10, 25, 50, 100),
     "tree_epochs": (0, 25, 100),
-    "tolerance": 0.03,
 }
 FEWER = {"tree_epochs": (0, 10, 25, 50, 100, 200, 300, 475)}
 PRESETS = {
@@ -110,7 +110,6 @@ PRESETS = {
         rates=(0.0, 0.25, 0.5),
         repeats=3,
         epochs=(0, 1, 2, 4, 8, 16, 32, 64),
-        tolerance=0.03,
     ),
     ("controlled", "paper"): CONTROLLED,
 }
