@@ -89,7 +89,8 @@ CONTROLLED = replace(
     shared_data=False,
     max_steps=4000,
     also_after=(300, 1000),
-    tolerance=0.02,
+    tolerance=0.03,
+    budget=2**23,
     boosted_trees=False,
 )
 SHORT = {"repeats": 2, "tolerance": 0.03, "budget": 2**23}
