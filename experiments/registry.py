@@ -35,6 +35,8 @@ NAMES = (
     "dropout_uncertainty",
     "newsgroups",
     "best_rate",
+    "learning_curves",
+    "weight_decay",
 )
 
 

@@ -6,7 +6,16 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from figures import decay_law, effective_learning_rate, four_laws, pure_noise, style
+from figures import (
+    bike_share,
+    decay_law,
+    effective_learning_rate,
+    four_laws,
+    learning_curves,
+    pure_noise,
+    style,
+    weight_decay,
+)
 
 
 def test_an_order_has_one_colour_and_orders_differ() -> None:
@@ -44,6 +53,8 @@ def test_the_decay_plot_shows_law_and_means_on_a_log_scale() -> None:
 def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> None:
     rows = [
         {
+            "width": 32,
+            "after": 100,
             "placement": p,
             "rate": r,
             "repeat": 0,
@@ -63,6 +74,7 @@ def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> N
 
 def test_the_noise_plot_of_networks_without_dropout_alone_has_one_pane() -> None:
     row = {"placement": "none", "rate": 0.0, "repeat": 0, "measure": "unbiased", "variance": 1.0}
+    row |= {"width": 32, "after": 100}
     table = pd.DataFrame([row | {"order": "1", "share": 0.7}, row | {"order": ">1", "share": 0.3}])
     assert len(pure_noise.draw(table)["pure_noise"].axes) == 1
 
@@ -109,3 +121,86 @@ def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -
     heights = [line.get_ydata().tolist() for line in axes[1].lines]
     assert [1.0] in heights
     assert [0.7] in heights
+
+
+def test_published_bars_are_marked_where_they_end() -> None:
+    rows = [
+        {"width": 32, "after": 100, "placement": "none", "rate": 0.0, "repeat": 0, "order": k}
+        | {"measure": "released", "share": s, "variance": 2 * s}
+        | {"published": p, "published_variance": 3 * p}
+        for k, s, p in (("1", 0.7, 0.6), (">1", 0.3, 0.4))
+    ]
+    (ax,) = pure_noise.draw(pd.DataFrame(rows))["pure_noise"].axes
+    assert ax.lines[0].get_ydata().tolist() == pytest.approx([0.6, 1.0])
+    assert [t.get_text() for t in ax.texts] == ["2\n(3)"]
+
+
+def test_each_width_of_the_noise_networks_has_its_picture() -> None:
+    row = {"after": 9, "placement": "none", "rate": 0.0, "repeat": 0, "measure": "unbiased"}
+    row |= {"order": "1", "share": 1.0, "variance": 1.0}
+    table = pd.DataFrame([row | {"width": w} for w in (32, 128)])
+    assert list(pure_noise.draw(table)) == ["pure_noise", "pure_noise_128"]
+
+
+def test_spectra_over_training_are_points_on_the_papers_lines() -> None:
+    table = pd.DataFrame(
+        [
+            {"target": "generator 1", "rate": 0.5, "repeat": i, "epoch": e, "order": k}
+            | {"quantity": quantity, "value": 0.5, "published": 0.4 if published else None}
+            for quantity, published in (("tree_share", True), ("share", False), ("test_mse", False))
+            for k in ("1", "2")
+            for e in (0, 5)
+            for i in range(2)
+        ]
+    )
+    pictures = learning_curves.draw(table)
+    assert list(pictures) == ["learning_curves", "learning_curves_unbiased"]
+    ax = pictures["learning_curves"].axes[0]
+    heights = [line.get_ydata().tolist() for line in ax.lines]
+    assert [0.5, 0.5] in heights
+    assert [0.4, 0.4] in heights
+
+
+def test_amplitudes_have_a_row_for_effects_alone_and_one_for_all_together() -> None:
+    table = pd.DataFrame(
+        [
+            {"target": target, "rate": 0.5, "repeat": i, "epoch": e, "order": k}
+            | {"quantity": quantity, "value": 0.5, "published": None}
+            for target, orders in (("pure 1", "1"), ("pure 2", "2"), ("mixture", "12"))
+            for k in orders
+            for quantity in ("amplitude", "share", "test_mse")
+            for e in (0, 5)
+            for i in range(2)
+        ]
+    )
+    axes = learning_curves.draw(table)["learning_curves"].axes
+    assert [ax.get_title() for ax in axes[::2]] == ["order 1, alone", "order 1, all together"]
+
+
+def test_decay_is_drawn_against_total_variance_where_there_is_dropout() -> None:
+    row = {"measure": "unbiased", "repeat": 0, "order": "1", "share": 1.0}
+    table = pd.DataFrame(
+        [
+            row | {"regulariser": kind, "strength": s, "variance": v}
+            for kind, s, v in (("none", 0.0, 8.0), ("coupled decay", 0.1, 2.0))
+        ]
+    )
+    (bars,) = weight_decay.draw(table)["weight_decay"].axes
+    assert len(bars.patches) == 2
+    more = row | {"regulariser": "input dropout", "strength": 0.5, "variance": 4.0}
+    table = pd.concat([table, pd.DataFrame([more])])
+    (ax,) = weight_decay.draw(table)["weight_decay"].axes
+    assert [line.get_xdata().tolist() for line in ax.lines[::3]] == [[8.0, 2.0], [8.0, 4.0]]
+
+
+def test_errors_on_bike_sharing_stand_beside_a_constants() -> None:
+    row = {"placement": "none", "rate": 0.0, "repeat": 0, "constant": 2.0, "published": None}
+    table = pd.DataFrame(
+        [
+            row | {"epoch": e, "quantity": q, "value": 0.5, "order": "1" if q == "share" else None}
+            for e in (0, 5)
+            for q in ("train_mse", "test_mse", "share")
+        ]
+    )
+    first = bike_share.draw(table)["bike_share"].axes[0]
+    assert [2.0, 2.0] in [list(line.get_ydata()) for line in first.lines]
