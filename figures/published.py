@@ -34,27 +34,36 @@ LOOKS = {
     "medians": Look("drop rate", "median over $r$ = 0", columns=1, marker="o", low=0),
     "survivors": Look("order $k$", "surviving effects", columns=1, log=True, marker="."),
     "distillation": Look("true order", "share", marker="o", line="", low=0, high=1.05),
-    "bars": Look("drop rate or decay", "", stacked=True, low=0),
+    "bars by rate": Look("drop rate", "", stacked=True, low=0),
+    "bars by decay": Look("weight decay", "", columns=2, stacked=True, low=0),
     "epochs": Look("epoch", "", low=0),
     "densities": Look("", "density", columns=2, low=0),
     "accuracy": Look("drop rate", "test accuracy", columns=1, marker="o"),
 }
 
 
-def draw(points: pd.DataFrame, look: str) -> Figure:
-    """Points with columns pane, series, x, value and, where known, standard_error as bars."""
+def draw(points: pd.DataFrame, look: str, *, beside: pd.DataFrame | None = None) -> Figure:
+    """Points with columns pane, series, x, value and, where known, standard_error as bars.
+
+    `beside` are the points of a picture that will stand beside this one: both have the panes,
+    colours and axes that hold either. A pane of which there are no points stays empty.
+    """
     how = LOOKS[look]
-    names = list(dict.fromkeys(points["pane"]))
+    both = points if beside is None else pd.concat([beside, points])
+    names = list(dict.fromkeys(both["pane"]))
     columns = min(how.columns, len(names))
     rows = -(-len(names) // columns)
     with sns.axes_style("whitegrid", {"grid.color": "0.92"}), sns.plotting_context("paper"):
         height = 2.4 if columns > 1 else 4.2
         figure = Figure(figsize=(WIDTH, height * rows + 0.4), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    colours = _colours(list(dict.fromkeys(points["series"])))
+    colours = _colours(list(dict.fromkeys(both["series"])))
+    put = _bars if how.stacked else _lines
     for ax, name in zip(axes, names, strict=False):
-        of_pane = points[points["pane"] == name]
-        (_bars if how.stacked else _lines)(ax, of_pane, colours, how)
+        if beside is not None:
+            # Unseen, but the axes make room for it.
+            put(ax, beside[beside["pane"] == name], colours, how, alpha=0.0)
+        put(ax, points[points["pane"] == name], colours, how, alpha=1.0)
         ax.set_title(name, fontsize=10)
         if how.log:
             ax.set_yscale("log")
@@ -65,8 +74,10 @@ def draw(points: pd.DataFrame, look: str) -> Figure:
         ax.set_xlabel(how.x)
     for ax in axes[::columns]:
         ax.set_ylabel(how.y)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    known = {}
+    for ax in axes:
+        known |= {label: h for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(known.values(), known, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
@@ -79,7 +90,9 @@ def _colours(series: list[str]) -> dict[str, object]:
     return {name: rates[float(v)] for name, v in values.items()}
 
 
-def _lines(ax: Axes, points: pd.DataFrame, colours: dict[str, object], how: Look) -> None:
+def _lines(
+    ax: Axes, points: pd.DataFrame, colours: dict[str, object], how: Look, *, alpha: float
+) -> None:
     for name, of_series in points.groupby("series", sort=False):
         of_series = of_series.sort_values("x")
         ax.errorbar(
@@ -87,7 +100,8 @@ def _lines(ax: Axes, points: pd.DataFrame, colours: dict[str, object], how: Look
             of_series["value"],
             yerr=of_series.get("standard_error"),
             color=colours[name],
-            label=name,
+            label=name if alpha else None,
+            alpha=alpha,
             marker=how.marker,
             ls=how.line,
             ms=5,
@@ -96,7 +110,9 @@ def _lines(ax: Axes, points: pd.DataFrame, colours: dict[str, object], how: Look
         )
 
 
-def _bars(ax: Axes, points: pd.DataFrame, colours: dict[str, object], how: Look) -> None:
+def _bars(
+    ax: Axes, points: pd.DataFrame, colours: dict[str, object], how: Look, *, alpha: float
+) -> None:
     places = [f"{x:g}" for x in sorted(set(points["x"]))]
     below = dict.fromkeys(places, 0.0)
     for name, of_series in points.groupby("series", sort=False):
@@ -107,7 +123,8 @@ def _bars(ax: Axes, points: pd.DataFrame, colours: dict[str, object], how: Look)
             list(heights.values()),
             bottom=[below[p] for p in heights],
             color=colours[name],
-            label=name,
+            label=name if alpha else None,
+            alpha=alpha,
             edgecolor="white",
             linewidth=0.5,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,11 +140,11 @@ def _shown(
         ours = item.ours(run.table)
         for quantity, points in published.groupby("quantity", sort=False):
             mine = ours[ours["quantity"] == quantity]
-            agreements.append((str(quantity), agreement(points, mine, KEYS)))
-        # In the order and colours of the published points, and nothing beside them.
+            agreements.append((str(quantity), agreement(points, mine, KEYS[1:])))
+        # In the order of the published points, and nothing that was not published.
         both = published[[*KEYS]].merge(ours, on=list(KEYS))
         if len(both):
-            picture = Picture(name, shows, _png(draw(both, item.look)))
+            picture = Picture(name, shows, _png(draw(both, item.look, beside=published)))
     return Shown(protocol, run, "", tuple(agreements), picture, own)
 
 
@@ -186,7 +187,7 @@ def summary(report: Report) -> pd.DataFrame:
         rows.append(
             {
                 "claim": verdict.claim.name,
-                "verdict": verdict.text,
+                "verdict": textwrap.shorten(verdict.text, 60, placeholder=" ..."),
                 "number": "–" if estimate is None else number(estimate.value),
                 "error": "–" if estimate is None else error(estimate),
             }
