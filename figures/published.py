@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -42,27 +43,26 @@ LOOKS = {
 }
 
 
-def draw(points: pd.DataFrame, look: str, *, beside: pd.DataFrame | None = None) -> Figure:
+def draw(points: pd.DataFrame, look: str, *, beside: Sequence[pd.DataFrame] = ()) -> Figure:
     """Points with columns pane, series, x, value and, where known, standard_error as bars.
 
-    `beside` are the points of a picture that will stand beside this one: both have the panes,
-    colours and axes that hold either. A pane of which there are no points stays empty.
+    `beside` are the points of pictures that will stand beside this one: panes, colours and axes
+    make room for all of them. A pane of which there are no points stays empty.
     """
     how = LOOKS[look]
-    both = points if beside is None else pd.concat([beside, points])
-    names = list(dict.fromkeys(both["pane"]))
+    everything = pd.concat([*beside, points])
+    names = list(dict.fromkeys(everything["pane"]))
     columns = min(how.columns, len(names))
     rows = -(-len(names) // columns)
     with sns.axes_style("whitegrid", {"grid.color": "0.92"}), sns.plotting_context("paper"):
         height = 2.4 if columns > 1 else 4.2
         figure = Figure(figsize=(WIDTH, height * rows + 0.4), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    colours = _colours(list(dict.fromkeys(both["series"])))
+    colours = _colours(list(dict.fromkeys(everything["series"])))
     put = _bars if how.stacked else _lines
     for ax, name in zip(axes, names, strict=False):
-        if beside is not None:
-            # Unseen, but the axes make room for it.
-            put(ax, beside[beside["pane"] == name], colours, how, alpha=0.0)
+        for other in beside:
+            put(ax, other[other["pane"] == name], colours, how, alpha=0.0)
         put(ax, points[points["pane"] == name], colours, how, alpha=1.0)
         ax.set_title(name, fontsize=10)
         if how.log:

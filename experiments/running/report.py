@@ -115,37 +115,47 @@ def _templates() -> jinja2.Environment:
 
 
 def _section(item: Item, folders: Sequence[Path]) -> Section:
+    wanted = [Wanted(item.experiment, protocol) for protocol in item.protocols]
+    runs = [find(one, folders) for one in wanted]
     published = None if item.published is None else item.published()
-    picture = None
-    if published is not None:
-        drawn = draw(published, item.look)
-        picture = Picture(f"{item.slug}-published", f"{item.name}, published", _png(drawn))
-    shown = tuple(_shown(item, protocol, published, folders) for protocol in item.protocols)
-    return Section(item, picture, shown)
+    if published is None or item.ours is None:
+        shown = [_shown(item, one, run) for one, run in zip(wanted, runs, strict=True)]
+        return Section(item, None, tuple(shown))
+    ours = [None if run is None else item.ours(run.table) for run in runs]
+    # In the order of the published points, and nothing that was not published.
+    common = [None if o is None else published[[*KEYS]].merge(o, on=list(KEYS)) for o in ours]
+    beside = [published, *(points for points in common if points is not None)]
+    pictures = [
+        None if points is None or points.empty else _png(draw(points, item.look, beside=beside))
+        for points in (published, *common)
+    ]
+    shown = []
+    for one, run, mine, png in zip(wanted, runs, ours, pictures[1:], strict=True):
+        agreements = []
+        for quantity, points in published.groupby("quantity", sort=False):
+            if mine is not None:
+                of_quantity = mine[mine["quantity"] == quantity]
+                agreements.append((str(quantity), agreement(points, of_quantity, KEYS[1:])))
+        shown.append(_shown(item, one, run, tuple(agreements), png))
+    picture = Picture(f"{item.slug}-published", f"{item.name}, published", pictures[0])
+    return Section(item, picture, tuple(shown))
 
 
 def _shown(
-    item: Item, protocol: str, published: pd.DataFrame | None, folders: Sequence[Path]
+    item: Item,
+    wanted: Wanted,
+    run: Run | None,
+    agreements: tuple[tuple[str, Agreement], ...] = (),
+    png: bytes | None = None,
 ) -> Shown:
-    wanted = Wanted(item.experiment, protocol)
-    run = find(wanted, folders)
     if run is None:
-        return Shown(protocol, None, wanted.missing())
-    name, shows = f"{item.slug}-{protocol}", f"{item.name}, {protocol}"
-    own = picture = None
+        return Shown(wanted.protocol, None, wanted.missing())
+    name, shows = f"{item.slug}-{wanted.protocol}", f"{item.name}, {wanted.protocol}"
+    picture = None if png is None else Picture(name, shows, png)
+    own = None
     if run.pictures:
         own = Picture(f"{name}-run", f"{shows}, as the run draws it", run.pictures[0].read_bytes())
-    agreements = []
-    if published is not None and item.ours is not None:
-        ours = item.ours(run.table)
-        for quantity, points in published.groupby("quantity", sort=False):
-            mine = ours[ours["quantity"] == quantity]
-            agreements.append((str(quantity), agreement(points, mine, KEYS[1:])))
-        # In the order of the published points, and nothing that was not published.
-        both = published[[*KEYS]].merge(ours, on=list(KEYS))
-        if len(both):
-            picture = Picture(name, shows, _png(draw(both, item.look, beside=published)))
-    return Shown(protocol, run, "", tuple(agreements), picture, own)
+    return Shown(wanted.protocol, run, "", agreements, picture, own)
 
 
 def _pictures(section: Section) -> list[Picture]:
