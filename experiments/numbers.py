@@ -302,17 +302,37 @@ def high_share_under_decay(table: pd.DataFrame, *, regulariser: str, strength: f
     return _mean(share[0] - share[1])
 
 
+def decay_spares_high_orders(table: pd.DataFrame, *, decay: str, dropout: str) -> Estimate:
+    """Share of orders 4 and above under weight decay minus that under dropout, same total variance.
+
+    Mean over the drop rates that decay can match, by repeat.
+    """
+    pairs = registry.load("weight_decay").matched(table)
+    pairs = _rows(pairs, decay=decay, dropout=dropout, order=">3")
+    spared = pairs["decay_share"] - pairs["dropout_share"]
+    return _mean(spared.groupby(pairs["repeat"]).mean())
+
+
 # Fig 6: bike sharing.
 
 
 def error_gained_by_dropout(table: pd.DataFrame) -> Estimate:
-    """Least test error over epochs at the best positive rate minus that at rate 0, by repeat."""
-    rows = _rows(table, quantity="test_mse")
-    least = rows.groupby(["repeat", "rate"])["value"].min().unstack()
-    positive = least.loc[:, least.columns > 0]
-    if 0.0 not in least.columns or positive.empty:
+    """Test error at the best placement and positive rate minus that without dropout, by repeat.
+
+    Each network's, at the epoch with its least error on held-out hours; without these, its least.
+    """
+    keys = ["placement", "rate", "repeat"]
+    rows = table[table["quantity"].isin(["test_mse", "validation_mse"])]
+    if "placement" not in rows.columns:
+        rows = rows.assign(placement=rows["rate"].gt(0).map({True: "both", False: "none"}))
+    looks = rows.pivot_table("value", [*keys, "epoch"], "quantity")
+    watched = looks.get("validation_mse", looks["test_mse"])
+    errors = looks.loc[watched.groupby(level=keys).idxmin(), "test_mse"].droplevel("epoch")
+    cells = errors.unstack("repeat")
+    dropped = cells[cells.index.get_level_values("rate") > 0]
+    if ("none", 0.0) not in cells.index or dropped.empty:
         raise NotInTableError("the table needs rate 0 and a positive one")
-    return _mean(positive[positive.mean().idxmin()] - least[0.0])
+    return _mean(dropped.loc[dropped.mean(axis=1).idxmin()] - cells.loc["none", 0.0])
 
 
 def published_error_over_constant(
@@ -334,13 +354,24 @@ def slowed_more(table: pd.DataFrame, *, target: str, rate: float, high: int, low
     Delay is by the epoch at which a network holds half of what it will ever hold of the effect.
     """
     half = registry.load("learning_curves").half_epochs(table)
-    epochs = _rows(half, target=target).pivot_table("epoch", "repeat", ["order", "rate"])
-    epochs.columns = epochs.columns.set_levels(epochs.columns.levels[0].astype(str), level=0)
-    try:
-        delay = {k: np.log(epochs[str(k), rate] / epochs[str(k), 0.0]) for k in (high, low)}
-    except KeyError as error:
-        raise NotInTableError(f"the table has no order and rate {error}") from error
-    return _mean(delay[high] - delay[low])
+    half = _rows(half.assign(order=half["order"].astype(str)), target=target)
+    log = [
+        np.log(_rows(half, order=str(order), rate=r).set_index("repeat")["epoch"])
+        for order in (high, low)
+        for r in (rate, 0.0)
+    ]
+    return _mean((log[0] - log[1]) - (log[2] - log[3]))
+
+
+def kept_later(table: pd.DataFrame, *, target: str, rate: float, order: int) -> Estimate:
+    """What dropout leaves of an effect at the end of training minus what it leaves early.
+
+    As amplitudes over those of the same repeat without dropout; early is when networks without
+    dropout hold half of the effect.
+    """
+    kept = registry.load("learning_curves").kept(table)
+    kept = _rows(kept.assign(order=kept["order"].astype(str)), target=target, rate=rate)
+    return _mean((kept["last"] - kept["early"])[kept["order"] == str(order)])
 
 
 def generators_share(*, generator: int, order: int) -> Estimate:
@@ -406,11 +437,18 @@ def purify_gap(table: pd.DataFrame, *, scheme: str) -> Estimate:
     return Estimate(float(gaps.mean()), float(gaps.sem()) if len(gaps) > 1 else 0.0)
 
 
-def best_rate_lost(table: pd.DataFrame, *, low: int, high: int) -> Estimate:
-    """Rate of the best test accuracy at a low true order minus that at a high one, by repeat."""
-    rows = _rows(table, quantity="test_accuracy")
-    best = {}
+def best_rate_lost(
+    table: pd.DataFrame, *, low: int, high: int, score: str, best: str, placement: str | None = None
+) -> Estimate:
+    """Best rate at a low true order minus that at a high one, by repeat, after all training.
+
+    `best` is "max" or "min" of the column `score`.
+    """
+    rows = table if placement is None else _rows(table, placement=placement)
+    if "steps" in rows.columns:
+        rows = rows[rows["steps"] == rows["steps"].max()]
+    rates = []
     for order in (low, high):
-        means = _rows(rows, order=order).groupby(["repeat", "rate"])["value"].mean().unstack()
-        best[order] = means.idxmax(axis=1)
-    return _mean(best[low] - best[high])
+        scores = _rows(rows, order=order).pivot_table(score, "repeat", "rate")
+        rates.append(scores.idxmax(axis=1) if best == "max" else scores.idxmin(axis=1))
+    return _mean(rates[0] - rates[1])
