@@ -1,4 +1,4 @@
-"""The command line: python -m experiments list | run | sweep | status | reproduce."""
+"""The command line: python -m experiments list | run | sweep | status | reproduce | report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from . import registry
+from .running import report as report_
 from .running import runs
 from .running import settings as settings_
 from .running.context import UserError, pick_device
@@ -144,6 +145,25 @@ def reproduce(
         typer.echo(f"  {path}")
     for name in skipped:
         typer.echo(f"  none of {name}: its data is missing, see above")
+
+
+@app.command()
+def report(
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of your runs, read before those stored here; the report goes there"
+        ),
+    ] = None,
+) -> None:
+    """Write published beside reproduced, and a verdict on every claim, from the runs there are."""
+    folders = [report_.STORED] if out is None else [open_folder(out), report_.STORED]
+    content = report_.build(folders)
+    written = report_.write(content, report_.RESULTS if out is None else out)
+    typer.echo(report_.summary(content).to_string(index=False))
+    typer.echo(f"Judged runs in {', '.join(map(str, folders))}. Written:")
+    for path in written:
+        typer.echo(f"  {path}")
 
 
 def _resources(

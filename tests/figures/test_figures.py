@@ -12,6 +12,7 @@ from figures import (
     effective_learning_rate,
     four_laws,
     learning_curves,
+    published,
     pure_noise,
     style,
     weight_decay,
@@ -204,3 +205,35 @@ def test_errors_on_bike_sharing_stand_beside_a_constants() -> None:
     )
     first = bike_share.draw(table)["bike_share"].axes[0]
     assert [2.0, 2.0] in [list(line.get_ydata()) for line in first.lines]
+
+
+def paper_points() -> pd.DataFrame:
+    """Two panes of two series at two places, as the report draws items of the paper."""
+    rows = [
+        {"pane": pane, "series": f"order {k}", "x": x, "value": k * scale}
+        for pane, scale in (("left", 1.0), ("right", 2.0))
+        for k in (1, 2)
+        for x in (0.5, 0.0)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_points_of_the_paper_are_drawn_as_lines_or_as_bars_on_each_other() -> None:
+    left, right = published.draw(paper_points(), "epochs").axes
+    assert [line.get_ydata().tolist() for line in right.lines] == [[2, 2], [4, 4]]
+    left, right = published.draw(paper_points(), "bars by rate").axes
+    assert [t.get_text() for t in left.get_xticklabels()] == ["0", "0.5"]
+    assert [(b.get_y(), b.get_height()) for b in left.patches] == [(0, 1), (0, 1), (1, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("look", ["epochs", "bars by rate"])
+def test_pictures_that_stand_beside_each_other_have_the_same_axes(look: str) -> None:
+    whole = paper_points()
+    part = whole[(whole["pane"] == "left") & (whole["x"] == 0.0)].assign(value=3.0)
+    pair = [published.draw(p, look, beside=[whole, part]) for p in (whole, part)]
+    for one, other in zip(*(figure.axes for figure in pair), strict=True):
+        assert one.get_title() == other.get_title()
+        assert one.get_xlim() == pytest.approx(other.get_xlim())
+        assert one.get_ylim() == pytest.approx(other.get_ylim())
+    legends = [[t.get_text() for t in figure.legends[0].get_texts()] for figure in pair]
+    assert legends == [["order 1", "order 2"]] * 2

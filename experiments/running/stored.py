@@ -1,0 +1,135 @@
+"""Runs that lie in folders: found by experiment and protocol, read, and told how to repeat."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import registry
+from .context import UserError
+
+BEST_FIRST = ("paper", "quick")
+"""Presets, where an experiment was run under several: the larger budget counts."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An experiment under a protocol."""
+
+    experiment: str
+    protocol: str
+
+    def missing(self) -> str:
+        """Why there is no run, and the command that makes one."""
+        if self.experiment not in registry.NAMES:
+            return f"no experiment {self.experiment!r} yet"
+        presets = registry.load(self.experiment).PRESETS
+        if not any(protocol == self.protocol for protocol, _ in presets):
+            return f"{self.experiment} has no protocol {self.protocol!r} yet"
+        return f"not run: {_command(self.experiment, self.protocol, 'paper')}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder with a run's table, record and pictures."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.record["experiment"], self.record["protocol"])
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "table.csv")
+
+    @property
+    def pictures(self) -> list[Path]:
+        """The experiment's main picture first."""
+        main = self.folder / f"{self.record['experiment']}.png"
+        others = sorted(p for p in self.folder.glob("*.png") if p != main)
+        return [main, *others] if main.is_file() else others
+
+    @property
+    def command(self) -> str:
+        """What to type for the same run: today's preset, and every setting that differs from it."""
+        r = self.record
+        return _command(
+            r["experiment"], r["protocol"], r["preset"], self.differing(), r.get("seed", 0)
+        )
+
+    @property
+    def source(self) -> str:
+        """Where the run was made: commit, device and time."""
+        r = self.record
+        commit, changed, _ = str(r.get("commit") or "unknown").partition("+changes")
+        after = " with changes" if changed else ""
+        return f"commit {commit[:10]}{after}, {r['device']}, {r['seconds'] / 60:.1f} minutes"
+
+    def differing(self) -> dict[str, object]:
+        """Settings of the record that are not those of its preset as it is now."""
+        r = self.record
+        usual = _preset(r["experiment"], r["protocol"], r["preset"])
+        return {n: value for n, value in r["settings"].items() if value != usual.get(n, value)}
+
+
+def _preset(experiment: str, protocol: str, preset: str) -> dict[str, object]:
+    settings = registry.load(experiment).PRESETS.get((protocol, preset))
+    # Through JSON, as the record went: tuples are lists there.
+    return {} if settings is None else json.loads(json.dumps(asdict(settings)))
+
+
+def find(wanted: Wanted, folders: Sequence[Path]) -> Run | None:
+    """The run in the first folder that has one; sweeps are not runs."""
+    for folder in folders:
+        runs = [run for run in runs_in(folder) if run.wanted == wanted]
+        if runs:
+            return min(runs, key=lambda run: BEST_FIRST.index(run.record["preset"]))
+    return None
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """Every finished run in a folder.
+
+    Raises UserError if a record cannot be read.
+    """
+    runs = []
+    for path in sorted(folder.glob("*/record.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            known = record["experiment"] in registry.NAMES and record["preset"] in BEST_FIRST
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is not the record of a run ({error!r}): remove it") from error
+        if known and "grid" not in record and (path.parent / "table.csv").is_file():
+            runs.append(Run(path.parent, record))
+    return runs
+
+
+def _command(
+    experiment: str,
+    protocol: str,
+    preset: str,
+    settings: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> str:
+    words = ["python", "-m", "experiments", "run", experiment, "--protocol", protocol]
+    words += ["--preset", preset]
+    if seed:
+        words += ["--seed", str(seed)]
+    for name, value in (settings or {}).items():
+        words += ["--set", f"{name}={_text(value)}"]
+    return shlex.join(words)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value)) + "," * (len(value) == 1)
+    return str(value)
