@@ -11,7 +11,7 @@ from .style import order_colour, panes
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """Means over repeats ± 2 standard errors; printed and logged numbers ± standard deviation."""
     orders = sorted(set(table["order"]))
-    figure, axes = panes(len(orders), width=4.2, height=3.8)
+    figure, axes = panes(len(orders), width=4.6, height=3.8)
     for ax, order in zip(axes[0], orders, strict=True):
         groups = table[table["order"] == order].groupby("rate")
         accuracy = groups["accuracy"]
@@ -41,10 +41,16 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
                 label=name,
             )
         share = groups["share_new"].mean().mean()
-        ax.set_title(f"order {order}: new class in {share:.0%} of documents", fontsize=12)
+        ax.set_title(f"order {order}: new class in {share:.0%} of texts", fontsize=11)
         ax.set_xlabel("drop rate $r$")
         ax.set_ylim(0.2, 0.7)
     axes[0, 0].set_ylabel("test accuracy")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3 if len(orders) > 1 else 1,
+        frameon=False,
+    )
     return {"newsgroups": figure}
