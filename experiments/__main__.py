@@ -1,26 +1,22 @@
-"""The command line: python -m experiments list | run | reproduce."""
+"""The command line: python -m experiments list | run | sweep | status | reproduce."""
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from . import registry
+from .running import runs
 from .running import settings as settings_
-from .running.context import Context, UserError, pick_device
+from .running.context import UserError, pick_device
 from .running.data import MissingDataError
-from .running.store import (
-    begin_record,
-    describe_device,
-    open_folder,
-    write_pictures,
-    write_run,
-)
+from .running.execute import Resources
+from .running.store import open_folder
 
 app = typer.Typer(
     help="Reproduce 'Dropout as a Regularizer of Interaction Effects', question by question.",
@@ -30,12 +26,23 @@ app = typer.Typer(
 )
 
 Preset = Annotated[str, typer.Option(help="quick (minutes on 2 cores) or paper")]
-Out = Annotated[Path, typer.Option(help="Folder for tables, pictures and records")]
+Protocol = Annotated[
+    str | None, typer.Option(help="released, text or controlled, where the experiment has it")
+]
+Out = Annotated[Path, typer.Option(help="Folder for tables, pictures, records and shards")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it")]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where real data sets lie; also INTERACTIONS_DATA")
 ]
+Workers = Annotated[int, typer.Option(min=1, help="Processes on this machine; they share cores")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a Dask scheduler whose workers compute instead")
+]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="JSON file of fields, or a run's record.json")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", help="field=value, repeatable")]
 
 
 @app.command("list")
@@ -52,18 +59,52 @@ def list_() -> None:
 def run(
     name: str,
     preset: Preset = "quick",
-    protocol: Annotated[
-        str | None, typer.Option(help="released, text or controlled, where the experiment has it")
-    ] = None,
+    protocol: Protocol = None,
     out: Out = Path("results"),
     device: Device = "auto",
     seed: Seed = 0,
     data_dir: DataDir = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="field=value, repeatable")] = None,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    settings: SettingsFile = None,
+    set_: Set = None,
 ) -> None:
-    """Run one experiment and leave its table, pictures and record."""
-    context = Context(seed=seed, device=pick_device(device), data_dir=data_dir)
-    _run(name, preset, protocol, out, context, set_ or [])
+    """Run one experiment, or what is missing of it; leaves its table, pictures and record."""
+    resources = _resources(device, data_dir, workers, scheduler)
+    runs.run(_plan(name, preset, protocol, settings, set_, [seed]), out, resources)
+
+
+@app.command()
+def sweep(
+    name: str,
+    grid: Annotated[
+        list[str] | None, typer.Option(help="field=a,b,...; repeat it for every combination")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds of the whole grid: 0,1,2")] = "0",
+    preset: Preset = "quick",
+    protocol: Protocol = None,
+    out: Out = Path("results"),
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    settings: SettingsFile = None,
+    set_: Set = None,
+) -> None:
+    """Run an experiment at every point of a grid; leaves one table with a column per axis."""
+    try:
+        chosen = list(dict.fromkeys(int(seed) for seed in seeds.split(",")))
+    except ValueError as error:
+        raise UserError(f"--seeds takes whole numbers, as in 0,1,2; got {seeds!r}") from error
+    resources = _resources(device, data_dir, workers, scheduler)
+    plan = _plan(name, preset, protocol, settings, set_, chosen)
+    runs.run(replace(plan, grid=tuple(grid or ()), swept=True), out, resources)
+
+
+@app.command()
+def status(out: Out = Path("results")) -> None:
+    """Show what is done, missing and damaged of every run and sweep in a folder."""
+    typer.echo(runs.status(out))
 
 
 @app.command()
@@ -76,20 +117,23 @@ def reproduce(
     device: Device = "auto",
     seed: Seed = 0,
     data_dir: DataDir = None,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Run the headline experiments: the decay law, pure noise, bike sharing."""
-    context = Context(seed=seed, device=pick_device(device), data_dir=data_dir)
+    resources = _resources(device, data_dir, workers, scheduler)
     open_folder(out)
     began = time.perf_counter()
     pictures: list[Path] = []
-    skipped: dict[str, str] = {}
+    skipped: list[str] = []
     tables: dict[str, str] = {}
     for name in registry.NAMES if all_ else registry.HEADLINE:
         try:
-            written, tables[name] = _run(name, preset, None, out, context, [])
+            plan = _plan(name, preset, None, None, None, [seed])
+            written, tables[name] = runs.run(plan, out, resources)
             pictures += written
         except MissingDataError as missing:
-            skipped[name] = str(missing)
+            skipped.append(name)
             typer.echo(f"skipped {name}: {missing}\n", err=True)
     minutes = (time.perf_counter() - began) / 60
     if "decay_law" in tables:
@@ -102,44 +146,39 @@ def reproduce(
         typer.echo(f"  none of {name}: its data is missing, see above")
 
 
-def _run(
-    name: str, preset: str, protocol: str | None, out: Path, context: Context, changes: list[str]
-) -> tuple[list[Path], str]:
-    """Run, save and print one experiment; returns its pictures and its summary as text."""
-    module = registry.load(name)
-    protocol, settings = settings_.choose(module.PRESETS, protocol=protocol, preset=preset)
-    settings = settings_.change(settings, changes)
-    folder = open_folder(out / f"{name}-{protocol}-{preset}")
-    typer.echo(f"{name}: {module.QUESTION}")
-    typer.echo(
-        f"  protocol {protocol}, preset {preset}, seed {context.seed}, "
-        f"{describe_device(context.device)}, {torch.get_num_threads()} threads"
-    )
-    record = begin_record(
-        name=name, protocol=protocol, preset=preset, settings=settings, context=context
-    )
-    began = time.perf_counter()
-    try:
-        table = module.run(settings, context)
-    except ValueError as error:
-        # What a library call refuses comes from the settings here: a rate of 1, an order above d.
-        raise UserError(f"{name} cannot run with these settings: {error}") from error
-    seconds = time.perf_counter() - began
-    write_run(folder, table, record, seconds=seconds)
-    pictures = write_pictures(folder, registry.load_figure(name).draw(table))
-    text = module.summary(table).to_string(index=False, float_format=lambda v: f"{v:.3f}")
-    typer.echo(text)
-    typer.echo(f"  {seconds:.0f} s; table, record and pictures in {folder}\n")
-    return pictures, text
+def _resources(
+    device: str, data_dir: Path | None, workers: int, scheduler: str | None
+) -> Resources:
+    if scheduler is None:
+        pick_device(device)
+    elif workers > 1:
+        raise UserError("choose --workers, processes here, or --scheduler, those of a cluster")
+    return Resources(device, data_dir, workers, scheduler)
+
+
+def _plan(
+    name: str,
+    preset: str,
+    protocol: str | None,
+    file: Path | None,
+    changes: list[str] | None,
+    seeds: list[int],
+) -> runs.Plan:
+    presets = registry.load(name).PRESETS
+    protocol, settings = settings_.choose(presets, protocol=protocol, preset=preset)
+    if file is not None:
+        settings = settings_.from_file(settings, file)
+    settings = settings_.change(settings, changes or [])
+    return runs.Plan(name, protocol, preset, settings, tuple(seeds))
 
 
 def main() -> None:
-    """Run the command line; mistakes a user can mend end it with one line and status 1."""
+    """Run the command line; mistakes a user can mend end it with one line and a status."""
     try:
         app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(error.status)
 
 
 if __name__ == "__main__":

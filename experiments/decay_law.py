@@ -8,7 +8,7 @@ functions the prediction is the dilation x -> F((1-r) x), which differs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,12 @@ PRESETS = {
         steps=4000,
     ),
 }
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """A target each."""
+    products = [replace(settings, products=(k,), sines=()) for k in settings.products]
+    return products + [replace(settings, products=(), sines=(k,)) for k in settings.sines]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:

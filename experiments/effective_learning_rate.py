@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -77,6 +77,11 @@ PRESETS = {
         norm_points=10_000,
     ),
 }
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """An order each."""
+    return [replace(settings, orders=(k,)) for k in settings.orders]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
@@ -61,17 +61,21 @@ QUESTION = "Which law does each use of (1-r)^k follow: masking, noise, training,
 SQUARE = Factor(lambda x: x**2)
 WAVE = sine(2.5)
 UNITS = 4
-PAIR, SINE = "$x_1 x_2$ on U(-1, 1)", "sin 2.5$x$ on U(-1, 1)"
+SINE = "sin 2.5$x$ on U(-1, 1)"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every sense is measured at `rates`, except networks: `trained_rates`, cases: `case_rate`."""
+    """Every sense is measured at `rates`, except networks: `trained_rates`, cases: `case_rate`.
+
+    `others` are the sine, the cases and the units, beside the products of the orders.
+    """
 
     orders: tuple[int, ...] = (1, 2, 3, 4)
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
     trained_rates: tuple[float, ...] = (0.25, 0.5)
     case_rate: float = 0.5
+    others: bool = True
     repeats: int = 3
     samples: int = 2**16
     width: int = 64
@@ -83,7 +87,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not set(self.trained_rates) <= set(self.rates):
             raise ValueError("trained_rates must be among the rates")
-        if min(self.orders) < 1 or max(self.orders) > 5:
+        if not set(self.orders) <= set(range(1, 6)):
             raise ValueError("orders must lie between 1 and 5")
 
 
@@ -105,7 +109,7 @@ def cases() -> dict[str, tuple[int, Planted, Inputs]]:
     centred, shifted = Uniform(-1.0, 1.0, dim=2), Uniform(-0.5, 1.5, dim=2)
     pair = Product((0, 1), scale=3.0)
     return {
-        PAIR: (2, pair, centred),
+        "$x_1 x_2$ on U(-1, 1)": (2, pair, centred),
         "$x_1 x_2$ on U(-½, 1½)": (2, pair, shifted),
         "$(x_1 - ½)(x_2 - ½)$ on U(-½, 1½)": (2, pure(pair, shifted), shifted),
         SINE: (1, Product((0,), factor=WAVE, scale=1.3), centred),
@@ -113,6 +117,12 @@ def cases() -> dict[str, tuple[int, Planted, Inputs]]:
         "$x^2 - ⅓$ on U(-1, 1)": (1, pure(Product((0,), 3.4, SQUARE), centred), centred),
         "$x_1 x_2 x_3$ on ±1": (3, Product((0, 1, 2)), Rademacher(dim=3)),
     }
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """An order each, and the others."""
+    orders = [replace(settings, orders=(k,), others=False) for k in settings.orders]
+    return orders + ([replace(settings, orders=())] if settings.others else [])
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:
@@ -138,11 +148,9 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
         rows.extend({**key, "repeat": i, "measured": float(m)} for i, m in enumerate(measured))
 
     draws = [_Draws(s.samples, seed) for seed in context.seeds(s.repeats)]
-    compared = cases()
-    # Two cases are among the laws already.
-    shared = (2 in s.orders) + 1 if s.case_rate in s.trained_rates else 0
-    networks = len(s.orders) + 1 + len(compared) - shared
-    known: dict[str, dict[float, list[float]]] = {}
+    compared = cases() if s.others else {}
+    # The networks of the sine may be those of its case.
+    networks = len(s.orders) + s.others * (1 + len(compared) - (s.case_rate in s.trained_rates))
     with context.progress(networks * s.steps, "training under input dropout") as advance:
 
         def trained(target: Planted, inputs: Inputs, rates: tuple[float, ...]) -> dict:
@@ -160,14 +168,12 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 law = amplitude(dilated(product, rate), product, inputs)
                 values = kept.get(rate, [math.nan])
                 add("laws", "trained", "products of x", order, rate, law, values)
-            if order == 2:
-                known[PAIR] = kept
-        wave, inputs = Product((0,), 1.3, WAVE), Uniform(-1.0, 1.0, dim=1)
-        kept = known[SINE] = trained(wave, inputs, s.trained_rates)
-        for rate in s.rates:
-            law = amplitude(dilated(wave, rate), wave, inputs)
-            add("laws", "trained", "sin 2.5x", 1, rate, law, kept.get(rate, [math.nan]))
-
+        if s.others:
+            wave, inputs = Product((0,), 1.3, WAVE), Uniform(-1.0, 1.0, dim=1)
+            of_sine = trained(wave, inputs, s.trained_rates)
+            for rate in s.rates:
+                law = amplitude(dilated(wave, rate), wave, inputs)
+                add("laws", "trained", "sin 2.5x", 1, rate, law, of_sine.get(rate, [math.nan]))
         r = s.case_rate
         for name, (order, target, inputs) in compared.items():
             for sense, law, measure in (
@@ -180,10 +186,12 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
             # On ±1 inputs (1-r) x is no training input, and no law says what networks answer.
             unknown = isinstance(inputs, Rademacher)
             law = math.nan if unknown else amplitude(dilated(target, r), target, inputs)
-            values = known.get(name, {}).get(r) or trained(target, inputs, (r,))[r]
+            known = of_sine.get(r) if name == SINE else None
+            values = known or trained(target, inputs, (r,))[r]
             add("cases", "trained", name, order, r, law, values)
-    for order, rate, law, values in _unit_laws(s, context, draws):
-        add("laws", "units", "units of a layer", order, rate, law, values)
+    if s.others:
+        for order, rate, law, values in _unit_laws(s, context, draws):
+            add("laws", "units", "units of a layer", order, rate, law, values)
     return pd.DataFrame(rows)
 
 

@@ -107,6 +107,17 @@ PRESETS = {
 }
 
 
+def shards(settings: Settings) -> list[Settings]:
+    """A width, placement and rate each; rate 0 is every placement's."""
+    cells = [((), 0.0)] if 0.0 in settings.rates else []
+    cells += [((p,), r) for p in settings.placements for r in settings.rates if r > 0]
+    return [
+        replace(settings, widths=(width,), placements=placements, rates=(rate,))
+        for width in settings.widths
+        for placements, rate in cells
+    ]
+
+
 def run(settings: Settings, context: Context) -> pd.DataFrame:
     """One row per network, look, measure and order.
 
@@ -156,7 +167,7 @@ def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:
                     max_order=s.max_order,
                     tolerance=s.tolerance,
                     budget=s.budget,
-                    seed=context.seed + c,
+                    seed=context.seed,
                 )
             }
             if trees:

@@ -1,8 +1,19 @@
 """Which experiments there are.
 
-An experiment `name` is experiments/name.py, with QUESTION, PRESETS (by protocol and preset),
-run(settings, context) -> table and summary(table) -> table, and figures/name.py, with draw(table),
-whose first picture is `name`.
+An experiment `name` is experiments/name.py, with
+
+    QUESTION                                what it asks, a line
+    Settings                                a frozen dataclass of numbers, texts and tuples of them
+    PRESETS                                 settings by (protocol, preset)
+    run(settings, context) -> table         one tidy DataFrame
+    summary(table) -> table                 what is printed at the end
+    shards(settings) -> list[Settings]      optional: blocks to compute and keep one by one
+
+and figures/name.py, with draw(table), whose first picture is `name`.
+
+The table of a run is that of its shards, one below the other: `run` of a shard must need nothing
+from the others. A shard trains as one ensemble, so its composition is part of its result, and
+must follow from the settings alone.
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,9 +14,20 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+# Bars are not shared among processes: tqdm's own lock is, and is left behind by killed ones.
+tqdm.set_lock(threading.RLock())
+
 
 class UserError(Exception):
     """Something the user can mend: the message says what was wrong and what to do."""
+
+    status = 1
+
+
+class StoppedError(UserError):
+    """The user stopped a run."""
+
+    status = 130
 
 
 @dataclass(frozen=True)
@@ -36,18 +50,32 @@ class Context:
     @contextmanager
     def progress(self, total: int, what: str) -> Iterator[Callable[[int], None]]:
         """A progress bar; calling what it gives with n moves it on by n."""
-        # In a log file every refresh is a line: keep them few.
-        every = 0.5 if sys.stderr.isatty() else 30.0
         with tqdm(
-            total=total, desc=f"  {what}", disable=self.quiet, leave=False, mininterval=every
+            total=total,
+            desc=f"  {what}",
+            disable=self.quiet,
+            leave=False,
+            mininterval=bar_interval(),
         ) as bar:
             yield bar.update
 
 
+def bar_interval() -> float:
+    """Seconds between refreshes of a progress bar: in a log file every one is a line."""
+    return 0.5 if sys.stderr.isatty() else 30.0
+
+
 def pick_device(name: str) -> torch.device:
-    """Take a torch device by name; "auto" is CUDA where there is one."""
+    """Take a torch device by name; "auto" is CUDA where there is one.
+
+    Worker processes of one machine take its GPUs in turn, unless the name has a number.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and torch.cuda.is_available():
+        # joblib counts its workers in their names: LokyProcess-1, ...
+        number = re.search(r"-(\d+)$", multiprocessing.current_process().name)
+        name = f"cuda:{(int(number[1]) - 1 if number else 0) % torch.cuda.device_count()}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 from .context import UserError
 
@@ -26,42 +28,93 @@ def choose(
     return protocol, presets[protocol, preset]
 
 
-def change(settings: S, assignments: Sequence[str]) -> S:
+def change(settings: S, assignments: Sequence[str], *, option: str = "--set") -> S:
     """Settings with fields changed by "field=value" texts; a,b,c gives a tuple."""
-    changes: dict[str, Any] = {}
-    known = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    changes: dict[str, object] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UserError(f"--set takes field=value, got {text!r}")
-        if name not in known:
-            raise UserError(f"unknown field {name!r} in --set; the fields are {list(known)}")
-        changes[name] = _parse(name, value, known[name])
+            raise UserError(f"{option} takes field=value, got {text!r}")
+        changes[name] = _parse(value, getattr(settings, name, None))
+    return _replace(settings, changes, option)
+
+
+def from_file(settings: S, path: Path) -> S:
+    """Settings with fields changed by a JSON file of them, or by a record that holds such."""
     try:
-        return replace(settings, **changes)
+        changes = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(changes, dict):
+        raise UserError(f"{path} must hold fields and their values, as in " + '{"repeats": 3}')
+    changes = changes.get("settings", changes)
+    changes = {name: tuple(v) if isinstance(v, list) else v for name, v in changes.items()}
+    return _replace(settings, changes, str(path))
+
+
+def grid(settings: S, axes: Sequence[str]) -> list[tuple[dict[str, object], S]]:
+    """Every combination of "field=a,b,.." axes: its values by field, and its settings.
+
+    A field that is a tuple takes its values one by one.
+    """
+    points = [settings]
+    for axis in axes:
+        name, equals, values = axis.partition("=")
+        texts = [name + equals + value for value in values.split(",")]
+        points = [change(point, [text], option="--grid") for point in points for text in texts]
+    out = []
+    for point in dict.fromkeys(points):
+        at = {name: getattr(point, name) for name in (a.partition("=")[0] for a in axes)}
+        out.append(({n: v[0] if isinstance(v, tuple) else v for n, v in at.items()}, point))
+    return out
+
+
+def differences(settings: object, base: object) -> str:
+    """The fields in which settings differ, as on the command line."""
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    return " ".join(f"{n}={_show(v)}" for n, v in values.items() if v != getattr(base, n))
+
+
+def _replace(settings: S, changes: Mapping[str, object], source: str) -> S:
+    known = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    if unknown := [name for name in changes if name not in known]:
+        raise UserError(f"unknown field {unknown[0]!r} in {source}; the fields are {list(known)}")
+    values = {name: _fitting(name, v, known[name], source) for name, v in changes.items()}
+    try:
+        return replace(settings, **values)
     except (TypeError, ValueError) as error:
-        raise UserError(f"--set {' '.join(assignments)}: {error}") from error
+        raise UserError(f"{source}: {error}") from error
 
 
-def _parse(name: str, text: str, current: object) -> object:
+def _parse(text: str, current: object) -> object:
     if isinstance(current, str):
         return text
     try:
-        value = ast.literal_eval(text)
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        value = tuple(text.split(",")) if isinstance(current, tuple) else text
+        return tuple(text.split(",")) if isinstance(current, tuple) else text
+
+
+def _fitting(name: str, value: object, current: object, source: str) -> object:
+    """The value in the field's type, if it is one of the kind."""
     if isinstance(current, tuple):
         value = value if isinstance(value, tuple) else (value,)
         fits = not current or all(_alike(v, current[0]) for v in value)
     else:
         fits = _alike(value, current)
     if not fits:
-        raise UserError(f"--set {name}={text}: expected something like {name}={_show(current)}")
-    return (
-        tuple(float(v) if isinstance(current[0], float) else v for v in value)
-        if isinstance(current, tuple) and current
-        else value
-    )
+        raise UserError(
+            f"{source} {name}={_show(value)}: expected something like {name}={_show(current)}"
+        )
+    if isinstance(current, tuple):
+        return tuple(_like(v, current[0]) for v in value) if current else value
+    return _like(value, current)
+
+
+def _like(value: object, example: object) -> object:
+    return float(value) if isinstance(example, float) else value
 
 
 def _alike(value: object, example: object) -> bool:
@@ -73,4 +126,4 @@ def _alike(value: object, example: object) -> bool:
 
 
 def _show(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) and value else str(value)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
-import json
 import os
 import platform
 import subprocess
+import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
-import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from .context import Context, UserError
+from .context import UserError
 
 PACKAGES = (
     "torch",
@@ -35,9 +33,8 @@ def open_folder(path: Path) -> Path:
     """Make a folder and see that it can be written, before anything is computed."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".write-test"
-        probe.write_text("x")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(b"x")
     except OSError as error:
         raise UserError(
             f"the folder {path} cannot be written ({error.strerror or error}): choose another "
@@ -48,43 +45,26 @@ def open_folder(path: Path) -> Path:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        partial.replace(path)
+        # In a folder of its own: another process may be writing the same file.
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+            partial = Path(folder) / path.name
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+            partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(
             f"{path} could not be written ({error.strerror or error}); what was written before "
             "is untouched"
         ) from error
 
 
-def begin_record(
-    *, name: str, protocol: str, preset: str, settings: object, context: Context
-) -> dict[str, object]:
-    """What a result must say about where it comes from, taken before anything is computed."""
-    return {
-        "experiment": name,
-        "protocol": protocol,
-        "preset": preset,
-        "settings": asdict(settings),
-        "seed": context.seed,
-        "device": describe_device(context.device),
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
-        "commit": _commit(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def write_run(
-    folder: Path, table: pd.DataFrame, record: Mapping[str, object], *, seconds: float
-) -> None:
-    """The table as CSV and its record, completed, as JSON."""
-    write_whole(folder / "table.csv", table.to_csv(index=False))
-    full = {**record, "seconds": round(seconds, 1), "rows": len(table)}
-    write_whole(folder / "record.json", json.dumps(full, indent=2) + "\n")
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that others may be adding to."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise UserError(f"{path} could not be written ({error.strerror or error})") from error
 
 
 def write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> list[Path]:
@@ -103,6 +83,7 @@ def describe_device(device: torch.device) -> str:
     return f"{platform.machine()} CPU, {os.cpu_count()} cores"
 
 
+@lru_cache
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -113,7 +94,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
+@lru_cache
+def commit() -> str | None:
     """The commit of the checkout, marked where files differ from it; None without git."""
     here = Path(__file__).parent
     try:

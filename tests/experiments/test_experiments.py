@@ -25,6 +25,7 @@ from interactions import Dropout, MLPEnsemble, Samples, Uniform, fit
 from interactions.planted import covariance
 
 CONTEXT = Context(quiet=True)
+KEYS = ("part", "sense", "quantity", "target", "placement", "order", "rate", "repeat", "epoch")
 TINY = {
     "four_laws": {
         "orders": (1, 2),
@@ -104,6 +105,25 @@ def test_every_experiment_runs_under_every_protocol_and_is_drawn(name: str, requ
         assert len(module.summary(table)) > 0
         figures = registry.load_figure(name).draw(table)
         assert next(iter(figures)) == name
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_the_table_of_a_run_is_that_of_its_shards(name: str, request) -> None:
+    """To rounding, which training amplifies, and sampling that stops elsewhere."""
+    module = registry.load(name)
+    context = CONTEXT
+    if name == "bike_share":
+        context = replace(CONTEXT, data_dir=request.getfixturevalue("data_dir"))
+    settings = replace(next(iter(module.PRESETS.values())), **TINY[name])
+    whole = module.run(settings, context)
+    parts = [module.run(part, context) for part in module.shards(settings)]
+    assert len(parts) > 1 or name == "effective_learning_rate"
+    table = pd.concat(parts, ignore_index=True)
+    keys = [c for c in KEYS if c in whole.columns]
+    ours, theirs = (t[keys].sort_values(keys, ignore_index=True) for t in (table, whole))
+    pd.testing.assert_frame_equal(ours, theirs)
+    if name == "decay_law":
+        pd.testing.assert_frame_equal(table, whole)
 
 
 @pytest.mark.parametrize("name", registry.NAMES)

@@ -1,0 +1,102 @@
+"""What the machinery of shards costs, and what a second process gains.
+
+    python tests/benchmarks/running.py
+
+Overhead: shards of five seconds of sleep, run as from the command line, against their own
+seconds; reading back, table, record and picture of the run are counted, imports are not.
+Speed: decay_law by one process with all threads, and by two with half of them each, starting
+aside; each run twice, in turn.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import tempfile
+import time
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+from matplotlib.figure import Figure
+
+from experiments import decay_law, registry
+from experiments.running.execute import Resources
+from experiments.running.runs import Plan, run
+
+SECONDS, SHARDS, ROWS = 5.0, 4, 1000
+
+
+@dataclass(frozen=True)
+class Sleep:
+    cells: tuple[int, ...] = tuple(range(SHARDS))
+
+
+def _sleep(settings: Sleep, context) -> pd.DataFrame:
+    time.sleep(SECONDS * len(settings.cells))
+    rows = range(ROWS * len(settings.cells))
+    return pd.DataFrame({"cell": settings.cells[0], "i": rows, "value": [i / 7 for i in rows]})
+
+
+def _register() -> None:
+    module = ModuleType("experiments.sleep")
+    module.QUESTION, module.Settings, module.run = "How long is a nap?", Sleep, _sleep
+    module.shards = lambda s: [replace(s, cells=(c,)) for c in s.cells]
+    module.summary = lambda table: table.groupby("cell").mean().reset_index()
+    figure = ModuleType("figures.sleep")
+    figure.draw = lambda table: {"sleep": Figure()}
+    sys.modules |= {"experiments.sleep": module, "figures.sleep": figure}
+    registry.NAMES = (*registry.NAMES, "sleep")
+
+
+def _seconds(plan: Plan, resources: Resources) -> tuple[float, float]:
+    """Seconds of a whole run, and of its shards."""
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
+        began = time.perf_counter()
+        run(plan, Path(folder), resources)
+        seconds = time.perf_counter() - began
+        record = json.loads((Path(folder) / plan.folder / "record.json").read_text())
+    return seconds, record["seconds"]
+
+
+def _first_import(_: int) -> None:
+    import figures.decay_law  # noqa: F401
+
+
+def main() -> None:
+    cores = torch.get_num_threads()
+    print(f"{platform.machine()}, {cores} threads, torch {torch.__version__}")
+    _register()
+    plan = Plan("sleep", "none", "none", Sleep(), (0,))
+    _seconds(replace(plan, settings=Sleep(cells=(0,))), Resources())  # Imports, first picture.
+    whole, own = _seconds(plan, Resources())
+    print(
+        f"{SHARDS} shards of {SECONDS:.0f} s and {ROWS} rows: {whole:.2f} s, "
+        f"overhead {whole / own - 1:.2%}"
+    )
+
+    settings = decay_law.Settings(
+        products=(1, 2, 3), sines=(1, 2, 3), rates=(0.0, 0.5), steps=400, batch_size=1024
+    )
+    plan = Plan("decay_law", "controlled", "quick", settings, (0,))
+    for _ in range(2):
+        torch.set_num_threads(cores)
+        one, _ = _seconds(plan, Resources(device="cpu"))
+        Parallel(n_jobs=2, batch_size=1)(delayed(_first_import)(i) for i in range(8))
+        torch.set_num_threads(cores)
+        two, _ = _seconds(plan, Resources(device="cpu", workers=2))
+        print(
+            f"decay_law, 6 shards: one process {one:.1f} s, two {two:.1f} s, ratio {two / one:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
