@@ -153,7 +153,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     rows += _trees(keys, then, test[0], s, context)
     columns = ["placement", "rate", "repeat", "epoch", "quantity", "order"]
     columns += ["value", "standard_error", "constant"]
-    return _beside_published(pd.DataFrame(rows, columns=columns))
+    table = pd.DataFrame(rows, columns=columns).astype({"constant": float, "standard_error": float})
+    return _beside_published(table)
 
 
 def _dropout(placement: str, rate: float) -> Dropout:

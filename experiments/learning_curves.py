@@ -176,7 +176,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
             rows += _errors(keys, name, then, (x, y), s, inputs, context)
             rows += _trees(keys, name, then, s, inputs, context)
     columns = ["target", "rate", "repeat", "epoch", "quantity", "order"]
-    return pd.DataFrame(rows, columns=[*columns, "value", "standard_error", "published"])
+    numbers = ["value", "standard_error", "published"]
+    return pd.DataFrame(rows, columns=[*columns, *numbers]).astype(dict.fromkeys(numbers, float))
 
 
 def effects(name: str, inputs: Inputs) -> dict[int, Planted]:

@@ -108,13 +108,13 @@ PRESETS = {
 
 
 def shards(settings: Settings) -> list[Settings]:
-    """A placement and rate each; rate 0 is every placement's."""
-    plain = [replace(settings, placements=(), rates=(0.0,))] if 0.0 in settings.rates else []
-    return plain + [
-        replace(settings, placements=(p,), rates=(r,))
-        for p in settings.placements
-        for r in settings.rates
-        if r > 0
+    """A width, placement and rate each; rate 0 is every placement's."""
+    cells = [((), 0.0)] if 0.0 in settings.rates else []
+    cells += [((p,), r) for p in settings.placements for r in settings.rates if r > 0]
+    return [
+        replace(settings, widths=(width,), placements=placements, rates=(rate,))
+        for width in settings.widths
+        for placements, rate in cells
     ]
 
 

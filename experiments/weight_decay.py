@@ -31,7 +31,7 @@ DECAYS = ("coupled decay", "decoupled decay")
 class Settings:
     """`coupled` and `decoupled` are weight decays, `activation` and `input` drop rates, all > 0.
 
-    The network with none of them is always there. Decay λ joins the gradient of the mean squared
+    `plain` networks have none of them. Decay λ joins the gradient of the mean squared
     error as λ w, or shrinks weights by learning rate · λ a step. `until_rise` stops a network when
     its training loss first rises, `max_steps` at the latest.
     """
@@ -40,6 +40,7 @@ class Settings:
     decoupled: tuple[float, ...] = ()
     activation: tuple[float, ...] = ()
     input: tuple[float, ...] = ()
+    plain: bool = True
     repeats: int = 10
     samples: int = 1500
     train_samples: int = 1125
@@ -54,7 +55,8 @@ class Settings:
     boosted_trees: bool = True
 
     def __post_init__(self) -> None:
-        if min(0.0, *self.coupled, *self.decoupled, *self.activation, *self.input) < 0:
+        strengths = (*self.coupled, *self.decoupled, *self.activation, *self.input)
+        if not all(strength > 0 for strength in strengths):
             raise ValueError("decays and drop rates must be positive")
         if not 0 < self.train_samples <= self.samples:
             raise ValueError("train_samples must lie between 1 and samples")
@@ -89,6 +91,14 @@ PRESETS = {
     ),
     ("controlled", "paper"): CONTROLLED,
 }
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """A regulariser each."""
+    names = ("plain", "coupled", "decoupled", "activation", "input")
+    nothing = replace(settings, plain=False, coupled=(), decoupled=(), activation=(), input=())
+    wanted = {name: getattr(settings, name) for name in names}
+    return [replace(nothing, **{name: value}) for name, value in wanted.items() if value]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:
@@ -146,11 +156,12 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
 
 def _cells(s: Settings) -> dict[str, list[tuple[str, float]]]:
     """Regularisers and strengths that are trained together, by optimizer."""
-    cells = [("none", 0.0), *(("coupled decay", λ) for λ in s.coupled)]
+    cells = [("none", 0.0)] if s.plain else []
+    cells += [("coupled decay", λ) for λ in s.coupled]
     cells += [("activation dropout", r) for r in s.activation]
     cells += [("input dropout", r) for r in s.input]
-    decoupled = [("decoupled decay", λ) for λ in s.decoupled]
-    return {"adam": cells} | ({"adamw": decoupled} if decoupled else {})
+    cells = {"adam": cells, "adamw": [("decoupled decay", λ) for λ in s.decoupled]}
+    return {optimizer: some for optimizer, some in cells.items() if some}
 
 
 def _dropout(regulariser: str, strength: float) -> Dropout:

@@ -110,6 +110,7 @@ def _short(target: str) -> str:
 
 def _log_epochs(ax: Axes) -> None:
     ax.set_xscale("symlog", linthresh=1)
+    ax.set_xlim(left=-0.1)
     ticks = [0, 1, 4, 16, 64, 256]
     ax.set_xticks([t for t in ticks if t <= ax.get_xlim()[1]], minor=False)
     ax.set_xticklabels([str(t) for t in ticks if t <= ax.get_xlim()[1]])
