@@ -174,7 +174,7 @@ def _networks(
 ) -> pd.DataFrame:
     """Rows of a cell, looked at after so many steps, or at the end of training."""
     if "after" in table.columns:
-        after = table["after"].max() if after is None else after
+        after = int(table["after"].max()) if after is None else after
         table = _rows(table, width=width, after=after)
     elif width != 32 or after is not None:
         # Older runs have one width and one look.
@@ -442,7 +442,8 @@ def best_rate_lost(
 ) -> Estimate:
     """Best rate at a low true order minus that at a high one, by repeat, after all training.
 
-    `best` is "max" or "min" of the column `score`.
+    `best` is "max" or "min" of the column `score`. A best rate is known to its grid only, which
+    adds to the error.
     """
     rows = table if placement is None else _rows(table, placement=placement)
     if "steps" in rows.columns:
@@ -451,4 +452,9 @@ def best_rate_lost(
     for order in (low, high):
         scores = _rows(rows, order=order).pivot_table(score, "repeat", "rate")
         rates.append(scores.idxmax(axis=1) if best == "max" else scores.idxmin(axis=1))
-    return _mean(rates[0] - rates[1])
+    lost = _mean(rates[0] - rates[1])
+    step = np.diff(np.unique(rows["rate"])).max()
+    # Two roundings to a grid, each of variance step^2 / 12.
+    return Estimate(
+        lost.value, math.hypot(lost.standard_error, step / math.sqrt(6 * len(rates[0])))
+    )

@@ -15,14 +15,15 @@ ERRORS = 3.0
 class Agreement:
     """How many published points there are, how many were compared, and how many agree.
 
-    `largest_gap` is ours minus published where that is largest in size, `where` the keys of that
-    point. Nothing compared has no gap.
+    `largest_gap` is ours minus published where that is largest in size, `value_there` what was
+    published there and `where` the keys of that point. Nothing compared has no gap.
     """
 
     published: int
     compared: int
     inside: int
     largest_gap: float | None
+    value_there: float | None
     where: str
 
     @property
@@ -48,7 +49,7 @@ def agreement(published: pd.DataFrame, ours: pd.DataFrame, keys: Sequence[str]) 
     both = published.merge(ours, on=keys, suffixes=("_published", "_ours"))
     both = both.dropna(subset=["value_published", "value_ours"])
     if both.empty:
-        return Agreement(len(published), 0, 0, None, "")
+        return Agreement(len(published), 0, 0, None, None, "")
     gap = both["value_ours"] - both["value_published"]
     allowed = ERRORS * both["standard_error"].fillna(0.0) + both["reading"]
     worst = gap.abs().idxmax()
@@ -57,6 +58,7 @@ def agreement(published: pd.DataFrame, ours: pd.DataFrame, keys: Sequence[str]) 
         compared=len(both),
         inside=int((gap.abs() <= allowed).sum()),
         largest_gap=float(gap[worst]),
+        value_there=float(both.loc[worst, "value_published"]),
         where=", ".join(_name(key, both.loc[worst, key]) for key in keys),
     )
 

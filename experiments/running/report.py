@@ -179,10 +179,9 @@ def number(value: float | None) -> str:
 
 
 def error(estimate: numbers.Estimate) -> str:
-    """A standard error; that of what is not random is "exact"."""
-    if estimate.standard_error == 0:
-        return "exact"
-    return "± " + number(estimate.standard_error) if estimate.standard_error > 0 else "one repeat"
+    """A standard error, 0 where nothing is random."""
+    known = not math.isnan(estimate.standard_error)
+    return "± " + number(estimate.standard_error) if known else "one repeat"
 
 
 def percent(share: float | None) -> str:

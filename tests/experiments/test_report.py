@@ -39,6 +39,7 @@ def test_agreement_counts_points_within_three_errors_and_names_the_largest_gap()
     assert (found.published, found.compared, found.inside) == (4, 3, 2)
     assert found.share_inside == pytest.approx(2 / 3)
     assert found.largest_gap == pytest.approx(0.2)
+    assert found.value_there == 0.2
     assert found.where == "rate 0.5"
 
 
@@ -225,6 +226,20 @@ def test_the_bike_number_takes_the_best_positive_rate_and_each_networks_best_epo
     # 2 - 1 and 2.5 - 2.
     found = numbers.error_gained_by_dropout(table)
     assert found == Estimate(0.75, pytest.approx(0.25))
+
+
+def test_a_best_rate_that_never_varies_is_known_to_its_grid_only() -> None:
+    best = {1: 0.5, 3: 0.25}
+    table = pd.DataFrame(
+        [
+            {"order": k, "rate": r, "repeat": i, "accuracy": 1 - abs(r - best[k])}
+            for k in best
+            for r in (0.0, 0.25, 0.5)
+            for i in range(6)
+        ]
+    )
+    lost = numbers.best_rate_lost(table, low=1, high=3, score="accuracy", best="max")
+    assert lost == Estimate(0.25, pytest.approx(0.25 / 6))
 
 
 def test_the_generators_of_fig_7_are_of_lower_order_than_they_look() -> None:
