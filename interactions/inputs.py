@@ -261,7 +261,7 @@ class Empirical(Inputs):
             raise ValueError(f"Empirical data has NaN or infinite values in columns {bad}")
         self.dim = values.shape[1]
         self._sorted = np.sort(values, axis=0)
-        self._kept: Tensor | None = None
+        self._kept: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     def __repr__(self) -> str:
         return f"Empirical({len(self._sorted)} rows, dim={self.dim})"
@@ -276,10 +276,11 @@ class Empirical(Inputs):
         return table[row, coordinate.expand_as(row)]
 
     def _table(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """The sorted columns as a tensor; the last one asked for is kept."""
-        if self._kept is None or self._kept.dtype != dtype or self._kept.device != device:
-            self._kept = torch.as_tensor(self._sorted, dtype=dtype, device=device)
-        return self._kept
+        """The sorted columns as a tensor, kept: points are drawn in two types by turns."""
+        if (dtype, device) not in self._kept:
+            table = torch.as_tensor(self._sorted, dtype=dtype, device=device)
+            self._kept[dtype, device] = table
+        return self._kept[dtype, device]
 
     def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
         """Distinct values of a column and their frequencies."""

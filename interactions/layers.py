@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from .dropout import Dropout
 from .inputs import Empirical
+from .networks import ACTIVATIONS, MLPEnsemble
 
 
 def from_layer(
@@ -63,3 +66,52 @@ def from_layer(
         return out.flatten(1) if out.ndim > 2 else out
 
     return function, Empirical(seen[0].flatten(1))
+
+
+def split_ensemble(ensemble: MLPEnsemble, layer: int, x: Tensor) -> tuple[MLPEnsemble, Tensor]:
+    """Split every member of an ensemble at a hidden layer, as `from_layer` splits one module.
+
+    Parameters
+    ----------
+    layer : int
+        Which hidden layer, from 1; 0 stands for the inputs.
+    x : tensor [n, d]
+        Points.
+
+    Returns
+    -------
+    tail, units
+        An ensemble of the later layers, in eval mode, and what its members have as inputs under
+        `x` [E, n, u]: activations before dropout. Each member's are its own, so each is measured
+        by itself: `order_spectrum(tail.select([i]), Empirical(units[i]))`.
+    """
+    sizes = ensemble.sizes
+    if not 0 <= layer <= len(sizes) - 2:
+        raise ValueError(f"layer must lie between 0 and {len(sizes) - 2}, got {layer}")
+    rates = [d.rates(len(sizes) - 2) for d in ensemble.dropout]
+    kinds = [d.kind for d in ensemble.dropout]
+    flat = ensemble.flat.detach()
+
+    def part(of_sizes: tuple[int, ...], first: int, parameters: slice) -> MLPEnsemble:
+        last = first + len(of_sizes) - 1
+        own = [
+            Dropout(r[first], r[first + 1 : last] or 0.0, kind)
+            for r, kind in zip(rates, kinds, strict=True)
+        ]
+        shape = MLPEnsemble(
+            of_sizes,
+            seeds=ensemble.seeds,
+            dropout=own,
+            activation=ensemble.activation,
+            dtype=flat.dtype,
+            device=flat.device,
+        )
+        return shape.with_parameters(flat[:, parameters])
+
+    later = sum((a + 1) * b for a, b in itertools.pairwise(sizes[layer:]))
+    tail = part(sizes[layer:], layer, slice(flat.shape[1] - later, None))
+    if layer == 0:
+        return tail, x.to(flat).expand(ensemble.members, -1, -1)
+    head = part(sizes[: layer + 1], 0, slice(flat.shape[1] - later))
+    with torch.no_grad():
+        return tail, ACTIVATIONS[ensemble.activation](head.outputs(x.to(flat)))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from interactions import Empirical, order_spectrum
-from interactions.layers import from_layer
+from interactions import Dropout, Empirical, MLPEnsemble, order_spectrum
+from interactions.layers import from_layer, split_ensemble
 
 torch.manual_seed(0)
 NET = nn.Sequential(
@@ -64,3 +64,37 @@ def test_unknown_layers_and_training_mode_are_refused() -> None:
     twice = nn.Sequential(nn.Linear(6, 6), shared, nn.Linear(6, 6), shared).eval()
     with pytest.raises(ValueError, match="runs 2 times"):
         from_layer(twice, "1", X)
+
+
+KINDS = {
+    "inverted": Dropout(0.2, (0.5, 0.25)),
+    "classic": Dropout(0.2, (0.5, 0.25), "classic"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_an_ensemble_is_split_as_its_members_are(layer: int, kind: str) -> None:
+    sizes = (6, 8, 5, 2)
+    ensemble = MLPEnsemble(sizes, seeds=[0, 1], dropout=[KINDS[kind], Dropout()], init="torch")
+    ensemble.eval()
+    tail, units = split_ensemble(ensemble, layer, X)
+    assert tail.sizes == sizes[layer:]
+    assert units.shape == (2, 300, sizes[layer])
+    with torch.no_grad():
+        torch.testing.assert_close(tail.outputs(units), ensemble.outputs(X))
+    for i in range(2 if layer else 0):
+        member = ensemble.member(i)
+        names = [name for name, m in member.named_modules() if isinstance(m, nn.ReLU)]
+        function, inputs = from_layer(member, names[layer - 1], X)
+        torch.testing.assert_close(tail.select([i])(units[i]), function(units[i]))
+        torch.testing.assert_close(
+            torch.as_tensor(Empirical(units[i]).support(0)[0]),
+            torch.as_tensor(inputs.support(0)[0]),
+        )
+
+
+@pytest.mark.parametrize("layer", [-1, 2])
+def test_an_ensemble_has_no_layer_beyond_its_hidden_ones(layer: int) -> None:
+    with pytest.raises(ValueError, match="layer must lie between 0 and 1"):
+        split_ensemble(MLPEnsemble((6, 8, 1), seeds=[0]), layer, X)
