@@ -20,7 +20,7 @@ import pandas as pd
 from interactions.theory import survival
 from paper_results import published
 
-from .running.context import Context
+from .running.context import Context, UserError
 
 QUESTION = "What does input dropout do to the mean of an effect of order k, given the inputs?"
 EDGES = np.linspace(-1.0, 1.0, 20)
@@ -46,9 +46,9 @@ class Settings:
 CONTROLLED = Settings(points=500_000, shared=False)
 PRESETS = {
     ("released", "quick"): Settings(),
-    ("released", "paper"): Settings(repeats=100),
+    ("released", "paper"): Settings(repeats=40),
     ("controlled", "quick"): CONTROLLED,
-    ("controlled", "paper"): Settings(repeats=100, shared=False),
+    ("controlled", "paper"): Settings(repeats=40, shared=False),
 }
 
 
@@ -63,6 +63,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 for cell in _on_one_grid(s, rate, rng) if s.shared else _apart(s, rate, rng):
                     rows.append({"rate": rate, "repeat": repeat} | cell)
                 advance(1)
+    if not rows:
+        raise UserError(f"no bin has {FEWEST} of {s.points} points: give more with --set points=")
     table = pd.DataFrame(rows)
     read = published("fig1").rename(columns={"dropout_rate": "rate"})
     read = {

@@ -33,6 +33,7 @@ from .running.context import Context
 QUESTION = "Does the uncertainty that dropout reports grow with the order of the effect?"
 LABELS = ("and", "sign")
 GRID = np.linspace(0.0, 1.0, 201)
+"""Where densities are computed, as parts of the axis; a quarter of it where none is published."""
 
 
 @dataclass(frozen=True)
@@ -181,13 +182,13 @@ def _densities(grid: np.ndarray, values: np.ndarray, pooled: int) -> Iterator[tu
 
 
 def _rows(
-    mean: Tensor, spread: Tensor, error: Tensor, pooled: int, widest: float
+    mean: Tensor, spread: Tensor, error: Tensor, pooled: int, widest: float, grid: np.ndarray
 ) -> Iterator[dict[str, object]]:
     """What is kept of one network's answers at n points: mean and spread [n], error, densities."""
     yield {"quantity": "test_mse", "value": float(error)}
     yield {"quantity": "uncertainty", "value": float(spread.mean())}
     for quantity, values, end in (("prediction", mean, 1.0), ("uncertainty", spread, widest)):
-        for x, density in _densities(end * GRID, values.cpu().numpy(), pooled):
+        for x, density in _densities(end * grid, values.cpu().numpy(), pooled):
             yield {"quantity": f"density of {quantity}", "x": x, "value": density}
 
 
@@ -241,7 +242,7 @@ def _controlled(
                 "none": (apart.mean(dim=0), *between),
             }.items():
                 cell = {"regime": regime, "repeat": repeat, "steps": steps}
-                for row in _rows(answer, spread_, error_, pooled, s.widest):
+                for row in _rows(answer, spread_, error_, pooled, s.widest, GRID[::4]):
                     yield cell | row
 
 
@@ -272,7 +273,7 @@ def _released(kind: str, order: int, s: Settings, context: Context) -> Iterator[
         pooled = held * s.repeats if rate > 0 else held
         for repeat in range(s.repeats):
             cell = {"regime": regime, "repeat": repeat, "steps": float(taken[repeat])}
-            for row in _rows(mean[repeat], spread[repeat], error[repeat], pooled, s.widest):
+            for row in _rows(mean[repeat], spread[repeat], error[repeat], pooled, s.widest, GRID):
                 # The spread of ten networks is one number for all of them.
                 if rate > 0 or repeat == 0 or "uncertainty" not in row["quantity"]:
                     yield cell | row
@@ -290,6 +291,8 @@ class _AsReleased(nn.Module):
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(context.seed + 1)
+        self.masks = torch.Generator(context.device).manual_seed(context.seed)
+        self.order = torch.Generator().manual_seed(context.seed)
         self.rate, sizes = rate, (dim, *widths, 1)
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for fan_in, fan_out in itertools.pairwise(sizes):
@@ -303,7 +306,9 @@ class _AsReleased(nn.Module):
         h = torch.baddbmm(self.biases[0], x, self.weights[0])
         for weight, bias in list(zip(self.weights, self.biases, strict=True))[1:-1]:
             h = torch.relu(torch.baddbmm(bias, h, weight))
-        h = nn.functional.dropout(h, self.rate)
+        if self.rate > 0:
+            kept = torch.rand(h.shape, generator=self.masks, device=h.device) >= self.rate
+            h = h * kept / (1 - self.rate)
         return torch.sigmoid(torch.baddbmm(self.biases[-1], h, self.weights[-1]))[..., 0]
 
     def fit(self, x: Tensor, y: Tensor, epochs: int, s: Settings) -> Tensor:
@@ -318,11 +323,10 @@ class _AsReleased(nn.Module):
         kept = [p.detach().clone() for p in self.parameters()]
         taken = torch.zeros(members, dtype=torch.long, device=x.device)
         running = torch.ones(members, dtype=torch.bool, device=x.device)
-        generator = torch.Generator().manual_seed(0)
         row = torch.arange(members)[:, None]
         for _ in range(epochs):
             order = torch.stack(
-                [torch.randperm(inside, generator=generator) for _ in range(members)]
+                [torch.randperm(inside, generator=self.order) for _ in range(members)]
             )
             for some in order.split(s.batch_size, dim=1):
                 error = self(x[row, some]) - y[row, some]

@@ -19,7 +19,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -28,11 +27,11 @@ from torch import Tensor
 from interactions import Dropout, MLPEnsemble, Samples, Stream, Uniform, fit
 from interactions.planted import Product
 from interactions.theory import Masked, step_scale, survival
+from paper_results import published
 
 from .running.context import Context
 
 QUESTION = "How far does one step under dropout move the answer along an effect of order k?"
-PUBLISHED = Path(__file__).parents[1] / "paper_results" / "published" / "fig2.csv"
 OPTIMIZERS = ("sgd", "adam")
 SMALL = 1e-5
 """Learning rate of the one step: small enough that the answer changes linearly."""
@@ -70,10 +69,10 @@ PRESETS = {
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
         rates=(0.125, 0.25, 0.375, 0.5, 0.625, 0.75),
-        starts=10,
-        draws=128,
+        starts=8,
+        draws=64,
         training_steps=1500,
-        norm_repeats=100,
+        norm_repeats=40,
         norm_points=10_000,
     ),
 }
@@ -344,8 +343,7 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
             projections.append(f @ change / (f @ f))
         return torch.cat(norms), torch.cat(projections)
 
-    published = pd.read_csv(PUBLISHED).set_index(["order", "dropout_rate"])
-    published = published["median_relative_update_norm"]
+    read = published("fig2").set_index(["order", "dropout_rate"])["median_relative_update_norm"]
     norm, _ = changes(Dropout(), one_start=False)
     own_norm, own = changes(Dropout(), one_start=True)
     for rate in s.norm_rates:
@@ -363,7 +361,7 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
                 "moved": (along[repeat] / own[repeat]).item(),
                 "norm": (dropped[repeat] / norm[repeat]).item(),
                 "own_norm": (dropped[repeat] / own_norm[repeat]).item(),
-                "published": published.get((order, rate), math.nan),
+                "published": read.get((order, rate), math.nan),
             }
 
 

@@ -95,10 +95,9 @@ PRESETS = {
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
         orders=(1, 2, 3, 4, 5),
-        trained_rates=(0.125, 0.25, 0.375, 0.5, 0.625, 0.75),
-        repeats=5,
+        trained_rates=(0.125, 0.25, 0.5, 0.75),
         samples=2**20,
-        batch_size=4096,
+        batch_size=2048,
         steps=4000,
     ),
 }

@@ -65,10 +65,19 @@ TEXT = replace(RELEASED, threshold="text")
 CONTROLLED = replace(RELEASED, threshold="even", shared_data=False, rate_speeds_up=False)
 QUICK = {"orders": (1, 3), "rates": (0.0, 0.375), "repeats": 1}
 PRESETS = {
-    (name, preset): replace(settings, **(QUICK if preset == "quick" else {}))
-    for name, settings in (("released", RELEASED), ("text", TEXT), ("controlled", CONTROLLED))
-    for preset in ("quick", "paper")
+    ("released", "quick"): replace(RELEASED, **QUICK),
+    ("released", "paper"): RELEASED,
+    ("text", "quick"): replace(TEXT, **QUICK),
+    ("text", "paper"): replace(TEXT, repeats=3),
+    ("controlled", "quick"): replace(CONTROLLED, **QUICK),
+    # As many as it takes to tell the best rates of order 1 and 3 apart.
+    ("controlled", "paper"): replace(CONTROLLED, repeats=10),
 }
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """An order each."""
+    return [replace(settings, orders=(order,)) for order in settings.orders]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:

@@ -8,7 +8,7 @@ Published points carry the error of their mean where the paper drew a spread and
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,11 @@ from . import registry
 
 @dataclass(frozen=True)
 class Estimate:
+    """`repeats` is how many values the standard error was taken from; None where it is known."""
+
     value: float
     standard_error: float
+    repeats: int | None = None
 
 
 class NotInTableError(ValueError):
@@ -51,13 +54,15 @@ def _mean(values: pd.Series) -> Estimate:
     values = values.dropna()
     if values.empty:
         raise NotInTableError("no repeat has all rows that the number needs")
-    return Estimate(float(values.mean()), float(values.sem()))
+    return Estimate(float(values.mean()), float(values.sem()), len(values))
 
 
 def _largest(cells: pd.DataFrame) -> Estimate:
-    """The cell whose gap is largest in size: columns gap and standard_error."""
+    """The cell whose gap is largest in size: columns gap, standard_error and repeats."""
     worst = cells.loc[cells["gap"].abs().idxmax()]
-    return Estimate(abs(float(worst["gap"])), float(worst["standard_error"]))
+    # One repeat has an error that is known, if any.
+    repeats = int(worst["repeats"]) if worst["repeats"] > 1 else None
+    return Estimate(abs(float(worst["gap"])), float(worst["standard_error"]), repeats)
 
 
 # Fig 1, 2, 3: the senses of (1-r)^k.
@@ -75,7 +80,9 @@ def gap_to_survival(table: pd.DataFrame, *, sense: str, quantity: str) -> Estima
     """Largest distance from (1-r)^k over orders and rates."""
     rows = _rows(table, part="laws", sense=sense, quantity=quantity).dropna(subset="measured")
     gaps = (rows["measured"] - rows["survival"]).groupby([rows["order"], rows["rate"]])
-    return _largest(pd.DataFrame({"gap": gaps.mean(), "standard_error": gaps.sem()}))
+    return _largest(
+        pd.DataFrame({"gap": gaps.mean(), "standard_error": gaps.sem(), "repeats": gaps.size()})
+    )
 
 
 def step_gap_to_survival(
@@ -89,7 +96,8 @@ def step_gap_to_survival(
     cells = rows.assign(gap=gap).groupby(["order", "rate"])
     # One start has the error over its masks; several have one over starts.
     error = cells["gap"].sem().fillna(cells["standard_error"].first())
-    return _largest(pd.DataFrame({"gap": cells["gap"].mean(), "standard_error": error}))
+    gap = cells["gap"].mean()
+    return _largest(pd.DataFrame({"gap": gap, "standard_error": error, "repeats": cells.size()}))
 
 
 def survival_of(rows: pd.DataFrame) -> pd.Series:
@@ -152,7 +160,7 @@ def published_given_to(
     """Fig 4: the share a pure product's variance gets at another order; its error over runs."""
     row = _rows(fig4, n_distill_samples=samples, true_order=true_order, estimated_order=order)
     mean, spread = row[["normalized_effect_mean", "normalized_effect_spread"]].iloc[0]
-    return Estimate(mean, spread / math.sqrt(runs - 1))
+    return Estimate(mean, spread / math.sqrt(runs - 1), runs)
 
 
 def published_bar_over_largest_variance(
@@ -173,13 +181,8 @@ def _networks(
     table: pd.DataFrame, placement: str, rate: float, *, width: int = 32, after: int | None = None
 ) -> pd.DataFrame:
     """Rows of a cell, looked at after so many steps, or at the end of training."""
-    if "after" in table.columns:
-        after = int(table["after"].max()) if after is None else after
-        table = _rows(table, width=width, after=after)
-    elif width != 32 or after is not None:
-        # Older runs have one width and one look.
-        raise NotInTableError("the run has one width and one look: run it again")
-    return _rows(table, placement=placement if rate else "none", rate=rate)
+    rows = _rows(table, width=width, placement=placement if rate else "none", rate=rate)
+    return _rows(rows, after=rows["after"].max() if after is None else after)
 
 
 def _noise_total(
@@ -282,7 +285,8 @@ def trees_apart_from_published(
     shares = _rows(_networks(table, placement, rate), measure="released").groupby("order")["share"]
     gap = shares.mean().rename({">3": "4+"}) - published
     error = shares.sem().rename({">3": "4+"})
-    return _largest(pd.DataFrame({"gap": gap, "standard_error": error}))
+    size = shares.size().rename({">3": "4+"})
+    return _largest(pd.DataFrame({"gap": gap, "standard_error": error, "repeats": size}))
 
 
 def trees_total_over_published(
@@ -293,10 +297,35 @@ def trees_total_over_published(
     return _mean(_noise_total(table, placement, rate, "released") / published)
 
 
-def high_share_under_decay(table: pd.DataFrame, *, regulariser: str, strength: float) -> Estimate:
-    """Share of orders 4 and above under weight decay minus that without, unbiased, by repeat."""
+def left_by_nearest_setting(
+    table: pd.DataFrame, fig5: pd.DataFrame, *, fields: list[str], nearest: str
+) -> Estimate:
+    """A sweep's setting that comes nearest to Fig 5's bars at r > 0, and what it leaves.
+
+    `nearest` in "shares" leaves the largest gap in totals, as a part of the published ones, and
+    the other way round; over the placements and rates swept.
+    """
+    table = _rows(table, measure="released")
+    cells = table.loc[table["rate"] > 0, ["placement", "rate"]].drop_duplicates()
+    settings = []
+    for _, rows in table.groupby(fields):
+        gaps: dict[str, list[Estimate]] = {"shares": [], "totals": []}
+        for placement, rate in cells.itertuples(index=False):
+            cell = {"placement": placement, "rate": rate}
+            gaps["shares"].append(trees_apart_from_published(rows, fig5, **cell))
+            total = trees_total_over_published(rows, fig5, **cell)
+            gaps["totals"].append(replace(total, value=abs(total.value - 1)))
+        settings.append({what: max(g, key=lambda e: e.value) for what, g in gaps.items()})
+    chosen = min(settings, key=lambda largest: largest[nearest].value)
+    return chosen["totals" if nearest == "shares" else "shares"]
+
+
+def share_gained_under_decay(
+    table: pd.DataFrame, *, regulariser: str, strength: float, order: str
+) -> Estimate:
+    """Share of an order ("3", or ">3") under weight decay minus that without, by repeat."""
     share = [
-        _by_repeat(table, "share", regulariser=r, strength=s, measure="unbiased", order=">3")
+        _by_repeat(table, "share", regulariser=r, strength=s, measure="unbiased", order=order)
         for r, s in ((regulariser, strength), ("none", 0.0))
     ]
     return _mean(share[0] - share[1])
@@ -320,19 +349,20 @@ def error_gained_by_dropout(table: pd.DataFrame) -> Estimate:
     """Test error at the best placement and positive rate minus that without dropout, by repeat.
 
     Each network's, at the epoch with its least error on held-out hours; without these, its least.
+    The best rate of a repeat is that of the other repeats' mean error: it is not chosen by the
+    networks it is judged by.
     """
     keys = ["placement", "rate", "repeat"]
     rows = table[table["quantity"].isin(["test_mse", "validation_mse"])]
-    if "placement" not in rows.columns:
-        rows = rows.assign(placement=rows["rate"].gt(0).map({True: "both", False: "none"}))
     looks = rows.pivot_table("value", [*keys, "epoch"], "quantity")
     watched = looks.get("validation_mse", looks["test_mse"])
     errors = looks.loc[watched.groupby(level=keys).idxmin(), "test_mse"].droplevel("epoch")
     cells = errors.unstack("repeat")
     dropped = cells[cells.index.get_level_values("rate") > 0]
-    if ("none", 0.0) not in cells.index or dropped.empty:
-        raise NotInTableError("the table needs rate 0 and a positive one")
-    return _mean(dropped.loc[dropped.mean(axis=1).idxmin()] - cells.loc["none", 0.0])
+    if ("none", 0.0) not in cells.index or dropped.empty or len(cells.columns) < 2:
+        raise NotInTableError("the table needs rate 0, a positive one and two repeats")
+    best = pd.Series({i: dropped[i][dropped.drop(columns=i).mean(axis=1).idxmin()] for i in cells})
+    return _mean(best - cells.loc["none", 0.0])
 
 
 def published_error_over_constant(
@@ -342,7 +372,7 @@ def published_error_over_constant(
     row = _rows(fig6, quantity=quantity, dropout_rate=rate, epoch=fig6["epoch"].max()).iloc[0]
     column = "test_value" if quantity == "test_mse" else "train_value"
     constant = baseline[column].iloc[-1]
-    return Estimate(row["mean"] / constant, row["spread"] / math.sqrt(runs - 1) / constant)
+    return Estimate(row["mean"] / constant, row["spread"] / math.sqrt(runs - 1) / constant, runs)
 
 
 # Fig 7: learning over time.
@@ -420,7 +450,7 @@ def pure_share_lost(table: pd.DataFrame, *, low: float, high: float) -> Estimate
         shares.append(by)
     lost = shares[0] - shares[1]
     # One repeat: the weights are exact, there is nothing to repeat.
-    return Estimate(float(lost.mean()), float(lost.sem()) if len(lost) > 1 else 0.0)
+    return _mean(lost) if len(lost) > 1 else Estimate(float(lost.mean()), 0.0)
 
 
 def _pure_share(cells: pd.DataFrame) -> float:
@@ -434,18 +464,28 @@ def _pure_share(cells: pd.DataFrame) -> float:
 def purify_gap(table: pd.DataFrame, *, scheme: str) -> Estimate:
     """Largest difference between a cube and the sum of its pure parts, relative to the cube."""
     gaps = _by_repeat(table, "gap", part="cube", scheme=scheme)
-    return Estimate(float(gaps.mean()), float(gaps.sem()) if len(gaps) > 1 else 0.0)
+    return _mean(gaps) if len(gaps) > 1 else Estimate(float(gaps.mean()), 0.0)
 
 
 def best_rate_lost(
-    table: pd.DataFrame, *, low: int, high: int, score: str, best: str, placement: str | None = None
+    table: pd.DataFrame,
+    *,
+    low: int,
+    high: int,
+    score: str,
+    best: str,
+    placement: str | None = None,
+    noise: float | None = None,
 ) -> Estimate:
     """Best rate at a low true order minus that at a high one, by repeat, after all training.
+
+    Where the table has several placements or levels of noise, one must be named.
 
     `best` is "max" or "min" of the column `score`. A best rate is known to its grid only, which
     adds to the error.
     """
-    rows = table if placement is None else _rows(table, placement=placement)
+    wanted = {"placement": placement, "noise": noise}
+    rows = _rows(table, **{k: v for k, v in wanted.items() if v is not None})
     if "steps" in rows.columns:
         rows = rows[rows["steps"] == rows["steps"].max()]
     rates = []
@@ -455,6 +495,5 @@ def best_rate_lost(
     lost = _mean(rates[0] - rates[1])
     step = np.diff(np.unique(rows["rate"])).max()
     # Two roundings to a grid, each of variance step^2 / 12.
-    return Estimate(
-        lost.value, math.hypot(lost.standard_error, step / math.sqrt(6 * len(rates[0])))
-    )
+    rounding = step / math.sqrt(6 * len(rates[0]))
+    return replace(lost, standard_error=math.hypot(lost.standard_error, rounding))

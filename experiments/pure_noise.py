@@ -19,7 +19,6 @@ import importlib.util
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,13 +35,13 @@ from interactions import (
     order_spectrum,
 )
 from interactions.anova import released_distillation
+from paper_results import published
 
 from .running.context import Context
 
 QUESTION = "Which interaction orders do networks find in pure noise, and what does dropout do?"
 PLACEMENTS = ("activation", "input", "both")
-PUBLISHED = Path(__file__).parents[1] / "paper_results" / "published"
-FIGURES = {32: "fig5.csv", 128: "figC1.csv"}
+FIGURES = {32: "fig5", 128: "figC1"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ TEXT = replace(RELEASED, samples=1500, train_samples=1500, noise=1.0)
 CONTROLLED = replace(
     RELEASED,
     rates=(0.0, 0.25, 0.5),
-    repeats=4,
+    repeats=6,
     until_rise=False,
     shared_data=False,
     max_steps=4000,
@@ -99,10 +98,8 @@ PRESETS = {
     ("released", "quick"): replace(RELEASED, **QUICK),
     ("released", "paper"): RELEASED,
     ("text", "quick"): replace(TEXT, **QUICK),
-    ("text", "paper"): TEXT,
-    ("controlled", "quick"): replace(
-        CONTROLLED, **SHORT, widths=(32,), max_steps=1000, also_after=(300,)
-    ),
+    ("text", "paper"): replace(TEXT, widths=(32,), repeats=5),
+    ("controlled", "quick"): replace(CONTROLLED, **SHORT, max_steps=1000, also_after=(300,)),
     ("controlled", "paper"): CONTROLLED,
 }
 
@@ -153,7 +150,7 @@ def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:
             snapshots=looks,
             progress=advance,
         )
-    published = _published(width)
+    known = _published(width)
     rows = []
     trees = s.boosted_trees and importlib.util.find_spec("xgboost") is not None
     with context.progress(len(cells) * len(looks), "measuring variance by order") as advance:
@@ -178,7 +175,7 @@ def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:
                 steps = result.steps[which].clamp(max=after)
                 frame = _rows(spectrum, key | {"measure": measure}, steps)
                 if measure == "released":
-                    frame = frame.join(published, on=["placement", "rate", "order"])
+                    frame = frame.join(known, on=["placement", "rate", "order"])
                 rows.append(frame)
             advance(1)
     return pd.concat(rows, ignore_index=True)
@@ -196,7 +193,7 @@ def _published(width: int) -> pd.DataFrame:
             index=pd.MultiIndex.from_arrays([[]] * 3, names=["placement", "rate", "order"]),
             dtype=float,
         )
-    table = pd.read_csv(PUBLISHED / FIGURES[width])
+    table = published(FIGURES[width])
     table = table[table["quantity"].isin(columns)].replace({"order": {"4+": ">3"}})
     first = table[(table["placement"] == "activation") & (table["dropout_rate"] == 0)]
     table = pd.concat([table, first.assign(placement="none")])

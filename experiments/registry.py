@@ -35,8 +35,13 @@ NAMES = (
     "dropout_uncertainty",
     "newsgroups",
     "best_rate",
+    "subnetworks",
+    "co_adaptation",
     "learning_curves",
     "weight_decay",
+    "digits",
+    "every_layer",
+    "regularizers",
 )
 
 
@@ -45,6 +50,11 @@ def load(name: str) -> ModuleType:
     if name not in NAMES:
         raise UserError(f"unknown experiment {name!r}: choose from {', '.join(NAMES)}")
     return import_module(f"experiments.{name}")
+
+
+def protocols(name: str) -> list[str]:
+    """Those an experiment can be run under, the one meant where none is named first."""
+    return list(dict.fromkeys(protocol for protocol, _ in load(name).PRESETS))
 
 
 def load_figure(name: str) -> ModuleType:

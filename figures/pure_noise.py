@@ -45,8 +45,8 @@ def _of_width(table: pd.DataFrame, width: int) -> Figure:
             _bars(ax, table[mine])
             ax.set_title(f"{placement} dropout" if i == 0 else "", pad=28)
             ax.set_xlabel("drop rate" if i == len(kinds) - 1 else "")
-        then = f" after {after:,} steps" if looks else ""
-        axes[i, 0].set_ylabel(f"share of variance{then}\n{MEASURES[measure]}")
+        then = f"after {after:,} steps" if looks else "share of variance"
+        axes[i, 0].set_ylabel(f"{then}\n{MEASURES[measure]}")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     if table.get("published", pd.Series(dtype=float)).notna().any():
         marks = {"color": "black", "ls": "", "marker": "_", "ms": 12, "mew": 2}

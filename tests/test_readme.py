@@ -12,12 +12,31 @@ from experiments import registry
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
 def test_the_ten_lines_that_measure_a_model_run(capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     namespace: dict[str, object] = {}
-    exec(block, namespace)
+    exec(BLOCKS[0], namespace)
     assert "order 1" in capsys.readouterr().out
     assert (namespace["low"] <= namespace["high"]).all()
+
+
+def test_the_ten_lines_that_sweep_rates_run(capsys: pytest.CaptureFixture[str]) -> None:
+    namespace: dict[str, object] = {}
+    exec(BLOCKS[1], namespace)
+    assert len(BLOCKS[1].splitlines()) <= 10
+    assert "best rate" in capsys.readouterr().out
+    table = namespace["table"]
+    assert table["rate"].tolist() == [0.0, 0.25, 0.5]
+    # Main effects gain on the pair as the rate grows.
+    assert table["share_1"].is_monotonic_increasing
+    assert namespace["best"] in table["rate"].to_numpy()
+    assert namespace["error"] > 0
+
+
+def test_every_block_of_code_has_its_test() -> None:
+    assert len(BLOCKS) == 2
 
 
 def test_every_experiment_has_its_line() -> None:

@@ -22,6 +22,11 @@ CACHE = Path.home() / ".cache" / "interactions"
 BIKE_URL = "https://archive.ics.uci.edu/static/public/275/bike+sharing+dataset.zip"
 BIKE_SHA256 = "e03de4ee4ef4dc376ac6e04bf829673c6269e8eba5c60fa121640fa2f829504f"
 
+MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+MNIST_SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
+"""Of the arrays' bytes, in the order of MNIST_ARRAYS: files are compressed in several ways."""
+MNIST_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
 
 class MissingDataError(UserError):
     """A data set is neither here nor to be had."""
@@ -78,6 +83,43 @@ def twenty_newsgroups(data_dir: Path | None) -> tuple[Texts, Texts]:
         ) from error
     train, test = ((list(part.data), np.asarray(part.target)) for part in parts)
     return train, test
+
+
+Images = tuple[np.ndarray, np.ndarray]
+
+
+def mnist(data_dir: Path | None) -> tuple[Images, Images]:
+    """MNIST: images [n, 28, 28] of 0 .. 255 and digits [n] of the training and the test part.
+
+    LeCun, Bottou, Bengio & Haffner, Proc. IEEE 86 (1998), 60,000 and 10,000 images in their order.
+    """
+    folder = data_directory(data_dir)
+    places = [folder / "mnist.npz", folder / "mnist" / "mnist.npz"]
+    path = next((p for p in places if p.is_file()), None)
+    if path is None:
+        path = places[1]
+        try:
+            with urllib.request.urlopen(MNIST_URL, timeout=30) as answer:
+                content = answer.read()
+        except (urllib.error.URLError, OSError) as error:
+            raise MissingDataError(
+                f"MNIST was not found in {path.parent} and could not be downloaded ({error}). "
+                f"Fetch {MNIST_URL} and put mnist.npz at {path}, or name its folder with "
+                f"--data-dir or {VARIABLE}"
+            ) from error
+        write_whole(open_folder(path.parent) / path.name, content)
+    try:
+        with np.load(path) as file:
+            arrays = [file[name] for name in MNIST_ARRAYS]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        arrays = []
+    if hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest() != MNIST_SHA256:
+        raise MissingDataError(
+            f"{path} does not hold MNIST's images and digits (the SHA-256 of its arrays differs): "
+            f"remove it, and it will be downloaded, or put the file from {MNIST_URL} there"
+        )
+    x, y, x_test, y_test = arrays
+    return (x, y), (x_test, y_test)
 
 
 def _download_member(url: str, member: str, path: Path) -> None:

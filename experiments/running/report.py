@@ -1,7 +1,7 @@
 """The report: published beside reproduced for every item, and a verdict on every claim.
 
 Everything it says is computed from the tables of runs found in folders. It is written twice from
-the same content: Markdown with its pictures in a folder, and one HTML file that holds them.
+the same content: Markdown with links to its pictures, and one HTML file that holds them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from figures.published import draw
 
@@ -32,19 +34,27 @@ RESULTS = ROOT / "paper_results"
 CLAIMS = RESULTS / "claims.toml"
 STORED = RESULTS / "reproduced"
 PICTURES = "report"
+WIDEST = 900
+"""Pixels of a picture within the page."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its name and what it shows."""
+    """A PNG with its name and what it shows; `file` is where it lies, if a run drew it."""
 
     name: str
     shows: str
     png: bytes
+    file: Path | None = None
 
     @property
     def data_uri(self) -> str:
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        """The picture within a page: as WebP, a sixth of the size."""
+        image = Image.open(io.BytesIO(self.png)).convert("RGB")
+        image.thumbnail((WIDEST, 10 * WIDEST))
+        buffer = io.BytesIO()
+        image.save(buffer, "WEBP", quality=70, method=6)
+        return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 @dataclass(frozen=True)
@@ -83,20 +93,26 @@ class Report:
 def build(folders: Sequence[Path]) -> Report:
     """Everything the report says, from the runs in these folders: the first that has one counts."""
     verdicts = tuple(judge(claim, folders) for claim in read_claims(CLAIMS))
-    return Report(tuple(_section(item, folders) for item in items.ALL), verdicts)
+    return Report(tuple(_section(item, folders) for item in (*items.ALL, *items.LECTURE)), verdicts)
 
 
 def write(report: Report, folder: Path) -> list[Path]:
     """REPORT.md, its pictures and report.html in a folder; returns the two texts."""
     open_folder(folder)
     pictures = open_folder(folder / PICTURES)
-    for section in report.sections:
-        for picture in _pictures(section):
-            write_whole(pictures / f"{picture.name}.png", picture.png)
+
+    def link(picture: Picture) -> str:
+        file = picture.file
+        if file is None:
+            file = pictures / f"{picture.name}.png"
+            write_whole(file, picture.png)
+        return Path(os.path.relpath(file, folder)).as_posix()
+
     written = []
+    templates = _templates()
+    templates.filters["link"] = link
     for template, name in (("report.md.jinja", "REPORT.md"), ("report.html.jinja", "report.html")):
-        text = _templates().get_template(template).render(report=report, pictures=PICTURES)
-        write_whole(folder / name, text)
+        write_whole(folder / name, templates.get_template(template).render(report=report))
         written.append(folder / name)
     return written
 
@@ -153,15 +169,11 @@ def _shown(
     name, shows = f"{item.slug}-{wanted.protocol}", f"{item.name}, {wanted.protocol}"
     picture = None if png is None else Picture(name, shows, png)
     own = None
-    if run.pictures:
-        own = Picture(f"{name}-run", f"{shows}, as the run draws it", run.pictures[0].read_bytes())
+    pictures = [p for p in run.pictures if not item.picture or p.stem == item.picture]
+    if pictures:
+        file = pictures[0]
+        own = Picture(f"{name}-run", f"{shows}, as the run draws it", file.read_bytes(), file)
     return Shown(wanted.protocol, run, "", agreements, picture, own)
-
-
-def _pictures(section: Section) -> list[Picture]:
-    found = [section.published]
-    found += [p for shown in section.shown for p in (shown.picture, shown.own_picture)]
-    return [picture for picture in found if picture is not None]
 
 
 def _png(figure: Figure) -> bytes:
@@ -179,9 +191,11 @@ def number(value: float | None) -> str:
 
 
 def error(estimate: numbers.Estimate) -> str:
-    """A standard error, 0 where nothing is random."""
-    known = not math.isnan(estimate.standard_error)
-    return "± " + number(estimate.standard_error) if known else "one repeat"
+    """A standard error and its number of repeats; 0 where nothing is random."""
+    if math.isnan(estimate.standard_error):
+        return "one repeat"
+    repeats = "" if estimate.repeats is None else f" ({estimate.repeats})"
+    return "± " + number(estimate.standard_error) + repeats
 
 
 def percent(share: float | None) -> str:

@@ -21,10 +21,11 @@ BEST_FIRST = ("paper", "quick")
 
 @dataclass(frozen=True)
 class Wanted:
-    """An experiment under a protocol."""
+    """An experiment under a protocol, run once or swept over a grid."""
 
     experiment: str
     protocol: str
+    swept: bool = False
 
     def missing(self) -> str:
         """Why there is no run, and the command that makes one."""
@@ -33,7 +34,8 @@ class Wanted:
         presets = registry.load(self.experiment).PRESETS
         if not any(protocol == self.protocol for protocol, _ in presets):
             return f"{self.experiment} has no protocol {self.protocol!r} yet"
-        return f"not run: {_command(self.experiment, self.protocol, 'paper')}"
+        verb = "sweep" if self.swept else "run"
+        return f"not run: {_command(verb, self.experiment, self.protocol, 'paper')}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Run:
 
     @property
     def wanted(self) -> Wanted:
-        return Wanted(self.record["experiment"], self.record["protocol"])
+        return Wanted(self.record["experiment"], self.record["protocol"], "grid" in self.record)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -61,10 +63,15 @@ class Run:
     @property
     def command(self) -> str:
         """What to type for the same run: today's preset, and every setting that differs from it."""
-        r = self.record
-        return _command(
-            r["experiment"], r["protocol"], r["preset"], self.differing(), r.get("seed", 0)
-        )
+        r, verb = self.record, "sweep" if self.wanted.swept else "run"
+        words = [_command(verb, r["experiment"], r["protocol"], r["preset"])]
+        words += [f"--set {name}={_text(value)}" for name, value in self.differing().items()]
+        words += [f"--grid {axis}" for axis in r.get("grid", [])]
+        if self.wanted.swept:
+            words += [f"--seeds {_text(r['seeds'])}"] * (r["seeds"] != [0])
+        elif r["seed"]:
+            words.append(f"--seed {r['seed']}")
+        return " ".join(words)
 
     @property
     def source(self) -> str:
@@ -88,7 +95,7 @@ def _preset(experiment: str, protocol: str, preset: str) -> dict[str, object]:
 
 
 def find(wanted: Wanted, folders: Sequence[Path]) -> Run | None:
-    """The run in the first folder that has one; sweeps are not runs."""
+    """The run in the first folder that has one."""
     for folder in folders:
         runs = [run for run in runs_in(folder) if run.wanted == wanted]
         if runs:
@@ -97,7 +104,7 @@ def find(wanted: Wanted, folders: Sequence[Path]) -> Run | None:
 
 
 def runs_in(folder: Path) -> list[Run]:
-    """Every finished run in a folder.
+    """Every finished run or sweep in a folder.
 
     Raises UserError if a record cannot be read.
     """
@@ -108,28 +115,16 @@ def runs_in(folder: Path) -> list[Run]:
             known = record["experiment"] in registry.NAMES and record["preset"] in BEST_FIRST
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is not the record of a run ({error!r}): remove it") from error
-        if known and "grid" not in record and (path.parent / "table.csv").is_file():
+        if known and (path.parent / "table.csv").is_file():
             runs.append(Run(path.parent, record))
     return runs
 
 
-def _command(
-    experiment: str,
-    protocol: str,
-    preset: str,
-    settings: Mapping[str, object] | None = None,
-    seed: int = 0,
-) -> str:
-    words = ["python", "-m", "experiments", "run", experiment, "--protocol", protocol]
-    words += ["--preset", preset]
-    if seed:
-        words += ["--seed", str(seed)]
-    for name, value in (settings or {}).items():
-        words += ["--set", f"{name}={_text(value)}"]
-    return shlex.join(words)
+def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:
+    return f"python -m experiments {verb} {experiment} --protocol {protocol} --preset {preset}"
 
 
 def _text(value: object) -> str:
     if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value)) + "," * (len(value) == 1)
-    return str(value)
+        value = ",".join(map(str, value)) + "," * (len(value) == 1)
+    return shlex.quote(str(value))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from scipy.stats import t as student
 
 from paper_results import published
 
@@ -18,8 +19,8 @@ from ..numbers import Estimate
 from .context import UserError
 from .stored import Run, Wanted, find
 
-ERRORS = 3.0
-"""Standard errors by which a number must clear its bounds, one way or the other."""
+LEVEL = 0.99
+"""Of the interval about a number, by Student's t over its repeats, that must clear its bounds."""
 INSIDE, OUTSIDE, OPEN, MISSING = "inside", "outside", "open", "not run"
 
 
@@ -27,8 +28,9 @@ INSIDE, OUTSIDE, OPEN, MISSING = "inside", "outside", "open", "not run"
 class Check:
     """A number, what it is taken from, and the bounds between which it supports its claim.
 
-    `of` lists tables: "experiment protocol", or "published name". With `only_if` the number bears
-    on how far the claim reaches: where it is outside its bounds, the claim holds only if that.
+    `of` lists tables: "experiment protocol", the same "swept", or "published name". With `only_if`
+    the number bears on how far the claim reaches: where it is outside its bounds, the claim holds
+    only if that.
     """
 
     number: str
@@ -40,10 +42,11 @@ class Check:
     only_if: str | None = None
 
     def state(self, estimate: Estimate | None) -> str:
-        """Whether the number lies within its bounds, by three standard errors, or outside."""
+        """Whether the interval about the number lies within its bounds, or outside."""
         if estimate is None:
             return MISSING
-        margin = ERRORS * estimate.standard_error
+        freedom = math.inf if estimate.repeats is None else max(estimate.repeats - 1, 1)
+        margin = student.ppf((1 + LEVEL) / 2, freedom) * estimate.standard_error
         low, high = estimate.value - margin, estimate.value + margin
         if low >= self.at_least and high <= self.at_most:
             return INSIDE
@@ -125,8 +128,10 @@ def _check(*, of: Sequence[str] = (), **entry: Any) -> Check:
 
 
 def _source(text: str) -> Wanted | str:
-    experiment, protocol = text.split()
-    return protocol if experiment == "published" else Wanted(experiment, protocol)
+    experiment, protocol, *swept = text.split()
+    if swept not in ([], ["swept"]):
+        raise ValueError(f"'swept' is all that can follow a protocol, got {text!r}")
+    return protocol if experiment == "published" else Wanted(experiment, protocol, bool(swept))
 
 
 def judge(claim: Claim, folders: Sequence[Path]) -> Verdict:

@@ -4,8 +4,8 @@
 
 Overhead: shards of five seconds of sleep, run as from the command line, against their own
 seconds; reading back, table, record and picture of the run are counted, imports are not.
-Speed: decay_law by one process with all threads, and by two with half of them each, starting
-aside; each run twice, in turn.
+Speed: decay_law by one process with all threads, and by two with half of them each, five times in
+turn; a first run of each, which starts the workers, is not counted.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
+from statistics import median
 from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import pandas as pd
 import torch
-from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 
 from experiments import decay_law, registry
 from experiments.running.execute import Resources
 from experiments.running.runs import Plan, run
 
-SECONDS, SHARDS, ROWS = 5.0, 4, 1000
+SECONDS, SHARDS, ROWS, REPEATS = 5.0, 4, 1000, 5
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,6 @@ def _seconds(plan: Plan, resources: Resources) -> tuple[float, float]:
     return seconds, record["seconds"]
 
 
-def _first_import(_: int) -> None:
-    import figures.decay_law  # noqa: F401
-
-
 def main() -> None:
     cores = torch.get_num_threads()
     print(f"{platform.machine()}, {cores} threads, torch {torch.__version__}")
@@ -87,15 +83,16 @@ def main() -> None:
         products=(1, 2, 3), sines=(1, 2, 3), rates=(0.0, 0.5), steps=400, batch_size=1024
     )
     plan = Plan("decay_law", "controlled", "quick", settings, (0,))
-    for _ in range(2):
+    ratios = []
+    for repeat in range(REPEATS + 1):
         torch.set_num_threads(cores)
         one, _ = _seconds(plan, Resources(device="cpu"))
-        Parallel(n_jobs=2, batch_size=1)(delayed(_first_import)(i) for i in range(8))
         torch.set_num_threads(cores)
         two, _ = _seconds(plan, Resources(device="cpu", workers=2))
-        print(
-            f"decay_law, 6 shards: one process {one:.1f} s, two {two:.1f} s, ratio {two / one:.2f}"
-        )
+        print(f"decay_law, 6 shards: one process {one:.1f} s, two {two:.1f} s", flush=True)
+        if repeat:
+            ratios.append(two / one)
+    print(f"two to one: median {median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.running import data, store
@@ -107,3 +108,32 @@ def test_documents_come_in_the_order_of_scikit_learn(data_dir: Path) -> None:
     assert classes[:3].tolist() == [7, 4, 4]
     assert len(classes) == len(texts)
     assert len(test_classes) == len(test_texts)
+
+
+def test_images_are_downloaded_whole_and_checked(tmp_path: Path, monkeypatch) -> None:
+    arrays = {name: np.arange(i + 1, dtype=np.uint8) for i, name in enumerate(data.MNIST_ARRAYS)}
+    np.savez(tmp_path / "small.npz", **arrays)
+    monkeypatch.setattr(data, "MNIST_URL", (tmp_path / "small.npz").as_uri())
+    with pytest.raises(data.MissingDataError, match="SHA-256"):
+        data.mnist(tmp_path / "data")
+    assert (tmp_path / "data" / "mnist" / "mnist.npz").exists()
+    content = b"".join(a.tobytes() for a in arrays.values())
+    monkeypatch.setattr(data, "MNIST_SHA256", hashlib.sha256(content).hexdigest())
+    (x, y), (x_test, y_test) = data.mnist(tmp_path / "data")
+    assert [len(a) for a in (x, y, x_test, y_test)] == [1, 2, 3, 4]
+
+
+def test_missing_or_damaged_images_say_what_to_fetch(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(data, "MNIST_URL", (tmp_path / "nowhere.npz").as_uri())
+    with pytest.raises(data.MissingDataError, match=r"put mnist\.npz at .*--data-dir"):
+        data.mnist(tmp_path)
+    (tmp_path / "mnist.npz").write_bytes(b"no archive")
+    with pytest.raises(data.MissingDataError, match="remove it"):
+        data.mnist(tmp_path)
+
+
+def test_images_of_digits_come_in_their_published_order(data_dir: Path) -> None:
+    (x, y), (x_test, y_test) = data.mnist(data_dir)
+    assert (x.shape, x_test.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    assert (len(y), len(y_test)) == (60_000, 10_000)
+    assert y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]

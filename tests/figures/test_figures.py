@@ -7,14 +7,20 @@ import pytest
 from matplotlib.figure import Figure
 
 from figures import (
+    best_rate,
     bike_share,
+    co_adaptation,
     decay_law,
+    digits,
     effective_learning_rate,
+    every_layer,
     four_laws,
     learning_curves,
     published,
     pure_noise,
+    regularizers,
     style,
+    subnetworks,
     weight_decay,
 )
 
@@ -194,6 +200,97 @@ def test_decay_is_drawn_against_total_variance_where_there_is_dropout() -> None:
     assert [line.get_xdata().tolist() for line in ax.lines[::3]] == [[8.0, 2.0], [8.0, 4.0]]
 
 
+def test_best_rates_have_a_line_per_noise_and_errors_a_row() -> None:
+    best = {(1, 0.5): 0.0, (1, 2.0): 0.5, (2, 0.5): 0.0, (2, 2.0): 0.25}
+    table = pd.DataFrame(
+        [
+            {"order": k, "noise": n, "placement": "activation", "steps": steps, "repeat": i}
+            | {"rate": r, "error": 1 + abs(r - b)}
+            for (k, n), b in best.items()
+            for steps in (10, 20)
+            for r in (0.0, 0.25, 0.5)
+            for i in range(2)
+        ]
+    )
+    pictures = best_rate.draw(table)
+    assert list(pictures) == ["best_rate", "best_rate_errors"]
+    left, right = pictures["best_rate"].axes
+    heights = [line.get_ydata().tolist() for line in right.lines]
+    assert [0.0, 0.0] in heights
+    assert [0.5, 0.25] in heights
+    assert [t.get_text() for t in left.get_yticklabels()] == ["0.00", "0.25", "0.50"]
+    assert len(pictures["best_rate_errors"].axes) == 4
+
+
+def test_subnetworks_are_drawn_over_the_average_and_the_exact_is_said() -> None:
+    table = pd.DataFrame(
+        [
+            {"rate": 0.5, "depth": depth, "repeat": i, "quantity": q, "masks": m, "order": k}
+            | {"variance": v}
+            for depth, scaled in ((1, 0.0), (2, 0.2))
+            for i in range(2)
+            for q, m, v in (
+                ("average", 0, 2.0),
+                ("scaled", 0, scaled),
+                ("monte carlo", 1, 4.0),
+                ("monte carlo", 8, 0.5),
+            )
+            for k in (0, 1, 2)
+        ]
+    )
+    one, two = subnetworks.draw(table)["subnetworks"].axes
+    assert [t.get_text() for t in one.texts] == ["scaled: exact"]
+    assert [line.get_ydata().tolist() for line in one.lines] == [[2.0, 0.25]] * 2
+    assert [line.get_ydata()[0] for line in two.lines] == pytest.approx([2.0, 0.1, 2.0, 0.1])
+
+
+def test_co_adaptation_has_a_row_per_quantity_and_a_pane_per_target() -> None:
+    table = pd.DataFrame(
+        [
+            {"target": t, "rate": r, "repeat": i, "steps": n, "layer": 1, "quantity": q}
+            | {"value": r + 1}
+            for t in ("noise", "mixture")
+            for r in (0.0, 0.5)
+            for i in range(2)
+            for n in (0, 5, 9)
+            for q in ("l2", "correlation")
+        ]
+    )
+    axes = co_adaptation.draw(table)["co_adaptation"].axes
+    assert [ax.get_title() for ax in axes[:2]] == ["fit to noise", "fit to mixture"]
+    assert len(axes) == 4
+    assert [1.0, 1.5] in [list(line.get_ydata()) for line in axes[3].lines]
+
+
+def test_regularizers_are_ranked_by_what_they_select_late_at_half_of_the_variance() -> None:
+    row = {"quantity": "selectivity", "target": "products", "theory": None}
+    table = pd.DataFrame(
+        [
+            row | {"regularizer": name, "where": where, "steps": steps, "repeat": i, "value": value}
+            for name, late in (("L1", -0.1), ("input dropout", -0.5), ("more data", None))
+            for where in ("half", "quarter", "best")
+            for steps, value in ((10, 0.2), (20, late))
+            for i in range(2)
+        ]
+    )
+    law = (table["regularizer"] == "input dropout") & (table["where"] == "half")
+    table["theory"] = table["theory"].astype(float).mask(law & (table["steps"] == 20), -0.6)
+    axes = regularizers.draw(table)["regularizers"].axes
+    assert len(axes) == 6
+    names = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert names == ["input dropout", "L1", "more data"]
+    late = axes[3]
+    points = [line.get_xdata().tolist() for line in late.lines if line.get_marker() in "^|"]
+    assert [-0.5] in points
+    assert [-0.6] in points
+    assert not [
+        line for line in axes[0].lines if line.get_marker() == "|" and line.get_color() == "k"
+    ]
+    # Two regularizers have slopes late, three early.
+    assert len(late.containers) == 2
+    assert len(axes[0].containers) == 3
+
+
 def test_errors_on_bike_sharing_stand_beside_a_constants() -> None:
     row = {"placement": "none", "rate": 0.0, "repeat": 0, "constant": 2.0, "published": None}
     table = pd.DataFrame(
@@ -237,3 +334,56 @@ def test_pictures_that_stand_beside_each_other_have_the_same_axes(look: str) -> 
         assert one.get_ylim() == pytest.approx(other.get_ylim())
     legends = [[t.get_text() for t in figure.legends[0].get_texts()] for figure in pair]
     assert legends == [["order 1", "order 2"]] * 2
+
+
+def test_every_layer_has_a_line_in_the_pane_of_its_target_and_steps() -> None:
+    table = pd.DataFrame(
+        [
+            {"target": target, "steps": steps, "layer": layer, "rate": rate, "repeat": i}
+            | {"order": order, "share": share, "variance": 2 * share}
+            for target in ("noise", "mixture")
+            for steps in (3, 30)
+            for layer in (0, 1)
+            for rate, above in ((0.0, 0.5), (0.5, 0.25))
+            for i in range(2)
+            for order, share in (("1", 1 - above), ("2", above), (">2", 0.0))
+        ]
+    )
+    pictures = every_layer.draw(table)
+    assert list(pictures) == ["every_layer", "every_layer_orders"]
+    axes = pictures["every_layer"].axes
+    titles = [f"{t}, {n} steps" for t in ("noise", "mixture") for n in (3, 30)]
+    assert [ax.get_title() for ax in axes] == titles
+    assert [line.get_ydata().tolist() for line in axes[0].lines[::3]] == [[0.5, 0.25]] * 2
+    bars = pictures["every_layer_orders"].axes
+    assert len(bars) == 8
+    assert [b.get_height() for b in bars[0].patches[:2]] == pytest.approx([0.5, 0.75])
+    assert [t.get_text() for t in bars[0].texts] == ["2", "2"]
+
+
+def test_digits_have_curves_stars_where_training_stopped_and_a_row_per_look() -> None:
+    row = {"order": None, "epoch": 2}
+    table = pd.DataFrame(
+        [
+            row | {"variant": v, "repeat": i, "look": look, "quantity": q, "value": 0.25}
+            for v in ("none", "half augmented")
+            for i in range(2)
+            for look in ("curve", "stopped", "last")
+            for q in ("train_error", "test_error", "train_loss", "test_loss")
+        ]
+        + [
+            {"variant": v, "repeat": i, "look": look, "quantity": q, "order": k, "value": value}
+            for v in ("none", "half augmented")
+            for i in range(2)
+            for look in ("stopped", "last")
+            for q in ("share", "variance")
+            for k, value in (("1", 0.75), ("2", 0.25), (">2", -0.01))
+        ]
+    )
+    axes = digits.draw(table)["digits"].axes
+    assert len(axes) == 6
+    stars = [line for line in axes[0].lines if line.get_marker() == "*"]
+    assert [s.get_xdata().tolist() for s in stars] == [[2, 2]] * 2
+    assert [b.get_height() for b in axes[2].patches[:4]] == pytest.approx([0.75, 0.75, 0.25, 0.25])
+    without = digits.draw(table[table["look"] != "stopped"])["digits"].axes
+    assert len(without) == 4
