@@ -94,7 +94,7 @@ def _parse(text: str, current: object) -> object:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return tuple(text.split(",")) if isinstance(current, tuple) else text
+        return tuple(text.removesuffix(",").split(",")) if isinstance(current, tuple) else text
 
 
 def _fitting(name: str, value: object, current: object, source: str) -> object:
