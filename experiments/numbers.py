@@ -441,6 +441,16 @@ def ties(table_c1: pd.DataFrame, *, order: int) -> Estimate:
     return Estimate(float((best == best.max()).sum()), 0.0)
 
 
+def planted_class_share(*, planted: int, order: int) -> Estimate:
+    """Share of an order in a class where all of k columns are high, in closed form.
+
+    The product of k indicators of mean p has variance C(k, j) (1-p)^j p^(2k-j) at order j.
+    """
+    p = 1 - registry.load("newsgroups").THRESHOLDS["even"](planted)
+    part = math.comb(planted, order) * (1 - p) ** order * p ** (planted - order)
+    return Estimate(part / (1 - p**planted), 0.0)
+
+
 def pure_share_lost(table: pd.DataFrame, *, low: float, high: float) -> Estimate:
     """Share of X1 X2 that is a pure interaction at a low correlation minus that at a high one."""
     shares = []

@@ -20,6 +20,7 @@ from experiments.running.agreement import agreement
 from experiments.running.context import UserError
 from experiments.running.stored import Wanted, find
 from experiments.running.verdicts import Check, Claim, Evidence, judge, read_claims
+from interactions import Uniform, order_spectrum
 
 PUBLISHED = pd.DataFrame(
     {"rate": [0.0, 0.25, 0.5, 0.75], "value": [1.0, 0.5, 0.2, 0.1], "reading": 1e-3}
@@ -310,6 +311,22 @@ def test_the_generators_of_fig_7_are_of_lower_order_than_they_look() -> None:
     three = numbers.generators_share(generator=3, order=2)
     assert pair.value == pytest.approx(expected)
     assert three.value == pytest.approx(expected)
+
+
+def test_a_class_where_three_columns_are_high_is_mostly_main_effects() -> None:
+    """Against mixed differences of the class itself."""
+    threshold = registry.load("newsgroups").THRESHOLDS["even"](3)
+    spectrum = order_spectrum(
+        lambda x: (x > threshold).all(dim=1).double(),
+        Uniform(0.0, 1.0, dim=3),
+        max_order=3,
+        method="differences",
+    )
+    shares = [numbers.planted_class_share(planted=3, order=k).value for k in (1, 2, 3)]
+    assert sum(shares) == pytest.approx(1)
+    assert shares[0] > 0.6
+    gaps = np.abs(spectrum.share[:3] - shares)
+    assert (gaps <= 4 * spectrum.share_standard_error[:3]).all()
 
 
 # Runs found
