@@ -51,7 +51,7 @@ class Run:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        return pd.read_csv(self.folder / "table.csv")
+        return pd.read_csv(_table(self.folder))
 
     @property
     def pictures(self) -> list[Path]:
@@ -115,9 +115,15 @@ def runs_in(folder: Path) -> list[Run]:
             known = record["experiment"] in registry.NAMES and record["preset"] in BEST_FIRST
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is not the record of a run ({error!r}): remove it") from error
-        if known and (path.parent / "table.csv").is_file():
+        if known and _table(path.parent).is_file():
             runs.append(Run(path.parent, record))
     return runs
+
+
+def _table(folder: Path) -> Path:
+    """Where a run's table is; a large one may be kept compressed."""
+    packed = folder / "table.csv.gz"
+    return packed if packed.is_file() else folder / "table.csv"
 
 
 def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:

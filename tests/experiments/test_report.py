@@ -355,6 +355,13 @@ def test_the_first_folder_counts_and_in_it_the_larger_preset(tmp_path: Path) -> 
     assert find(Wanted("decay_law", "released"), folders) is None
 
 
+def test_a_table_may_be_kept_compressed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "quick", steps=10)
+    (folder / "table.csv").unlink()
+    pd.DataFrame({"order": [1, 2]}).to_csv(folder / "table.csv.gz", index=False)
+    assert find(Wanted("decay_law", "controlled"), [tmp_path]).table["order"].tolist() == [1, 2]
+
+
 def test_a_runs_command_states_what_differs_from_its_preset(tmp_path: Path) -> None:
     usual = registry.load("decay_law").PRESETS["controlled", "quick"].steps
     write_run(tmp_path, "quick", steps=usual + 1, seed=3)
