@@ -121,9 +121,9 @@ def runs_in(folder: Path) -> list[Run]:
 
 
 def _table(folder: Path) -> Path:
-    """Where a run's table is; a large one may be kept compressed."""
-    packed = folder / "table.csv.gz"
-    return packed if packed.is_file() else folder / "table.csv"
+    """Where a run's table is; a large one may be kept compressed, until it is run anew."""
+    plain, packed = folder / "table.csv", folder / "table.csv.gz"
+    return packed if packed.is_file() and not plain.is_file() else plain
 
 
 def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:

@@ -355,11 +355,14 @@ def test_the_first_folder_counts_and_in_it_the_larger_preset(tmp_path: Path) -> 
     assert find(Wanted("decay_law", "released"), folders) is None
 
 
-def test_a_table_may_be_kept_compressed(tmp_path: Path) -> None:
+def test_a_table_may_be_kept_compressed_until_it_is_run_anew(tmp_path: Path) -> None:
+    wanted = Wanted("decay_law", "controlled")
     folder = write_run(tmp_path, "quick", steps=10)
     (folder / "table.csv").unlink()
     pd.DataFrame({"order": [1, 2]}).to_csv(folder / "table.csv.gz", index=False)
-    assert find(Wanted("decay_law", "controlled"), [tmp_path]).table["order"].tolist() == [1, 2]
+    assert find(wanted, [tmp_path]).table["order"].tolist() == [1, 2]
+    pd.DataFrame({"order": [3]}).to_csv(folder / "table.csv", index=False)
+    assert find(wanted, [tmp_path]).table["order"].tolist() == [3]
 
 
 def test_a_runs_command_states_what_differs_from_its_preset(tmp_path: Path) -> None:
