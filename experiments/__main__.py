@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from . import registry
-from .running import report as report_
+from paper_results.report import pages as report_
+
+from . import discovery
 from .running import runs
 from .running import settings as settings_
 from .running.context import UserError, pick_device
@@ -49,9 +50,9 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="field=value, repea
 @app.command("list")
 def list_() -> None:
     """Name every experiment, its question and its protocols."""
-    indent = max(map(len, registry.NAMES))
-    for name in registry.NAMES:
-        question, protocols = registry.load(name).QUESTION, ", ".join(registry.protocols(name))
+    indent = max(map(len, discovery.NAMES))
+    for name in discovery.NAMES:
+        question, protocols = discovery.load(name).QUESTION, ", ".join(discovery.protocols(name))
         typer.echo(f"{name:<{indent}} {question}\n{'':<{indent}} protocols: {protocols}")
 
 
@@ -128,8 +129,8 @@ def reproduce(
     pictures: list[Path] = []
     skipped: dict[str, None] = {}
     tables: dict[str, str] = {}
-    for name in registry.NAMES if all_ else registry.HEADLINE:
-        protocols = registry.protocols(name)
+    for name in discovery.NAMES if all_ else discovery.HEADLINE:
+        protocols = discovery.protocols(name)
         for protocol in protocols if all_ else protocols[:1]:
             try:
                 plan = _plan(name, preset, protocol, None, None, [seed])
@@ -186,7 +187,7 @@ def _plan(
     changes: list[str] | None,
     seeds: list[int],
 ) -> runs.Plan:
-    presets = registry.load(name).PRESETS
+    presets = discovery.load(name).PRESETS
     protocol, settings = settings_.choose(presets, protocol=protocol, preset=preset)
     if file is not None:
         settings = settings_.from_file(settings, file)

@@ -1,15 +1,21 @@
 """Variance by interaction order, and what dropout does to each order."""
 
 from .anova import order_spectrum, order_spectrum_from_samples
+from .comparison import Selectivity, selectivity
 from .dropout import Dropout
 from .inputs import Empirical, Inputs, Normal, Rademacher, Uniform
-from .networks import MLPEnsemble
+from .networks import (
+    FirstRise,
+    FitResult,
+    MLPEnsemble,
+    Patience,
+    Samples,
+    Stream,
+    Tolerance,
+    fit,
+)
 from .rate_sweep import RateSweep, sweep_rates
-from .samples import Samples, Stream
-from .selectivity import Selectivity, selectivity
 from .spectrum import OrderSpectrum
-from .stopping import FirstRise, Patience, Tolerance
-from .training import FitResult, fit
 
 __version__ = "0.1.0"
 

@@ -1,4 +1,4 @@
-"""Dropout: its rates, its two kinds, and cheap masks from random streams of each network's own.
+"""Dropout: its rates and its two kinds.
 
 Inverted dropout (the usual one) divides kept values by 1 - r in training and does nothing at
 test time. Classic dropout (Hinton et al., arXiv:1207.0580) leaves kept values alone in training
@@ -15,10 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .theory import check_rate
+KINDS = ("inverted", "classic")
 
-RESOLUTION = 2**16
-"""A mask compares 16 random bits with a threshold, so rates are multiples of 2^-16."""
+
+def check_rate(rate: float) -> float:
+    """Refuse drop rates outside [0, 1): at 1 nothing is kept and inverted scaling divides by 0."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"a drop rate must lie in [0, 1), got {rate}")
+    return float(rate)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse kinds of dropout that are not in KINDS."""
+    if kind not in KINDS:
+        raise ValueError(f'kind must be "inverted" or "classic", got {kind!r}')
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,7 @@ class Dropout:
     def __post_init__(self) -> None:
         for rate in (self.inputs, *np.atleast_1d(self.hidden)):
             check_rate(rate)
-        if self.kind not in ("inverted", "classic"):
-            raise ValueError(f'kind must be "inverted" or "classic", got {self.kind!r}')
+        check_kind(self.kind)
 
     def rates(self, hidden_layers: int) -> tuple[float, ...]:
         """The rate before each linear layer: inputs first, then after every hidden layer."""
@@ -75,59 +84,3 @@ class ClassicDropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
-
-
-class MaskStreams:
-    """A random stream of masks for every network of an ensemble and every layer of it.
-
-    What a network draws in a layer depends on its own seed, the layer's rate and the mask's size
-    only, not on who is trained beside it, nor (on a CPU) on how many masks are drawn at once.
-    Where the rate is 0 nothing is drawn.
-
-    Parameters
-    ----------
-    rates : array [members, layers]
-    seeds : one integer per member
-    device : where masks are drawn; streams differ between CPU and CUDA
-    """
-
-    def __init__(self, rates: np.ndarray, seeds: Sequence[int], device: torch.device) -> None:
-        self.rates = rates
-        kept = np.round((1 - rates) * RESOLUTION).astype(np.int64).clip(1)
-        # As signed 16-bit numbers: a unit is kept where its bits are at most this.
-        limits = torch.as_tensor(kept - 1 - RESOLUTION // 2, dtype=torch.int16, device=device)
-        self._limits = limits[:, :, None, None]
-        self._generators = [
-            {int(i): torch.Generator(device).manual_seed(s + int(i)) for i in np.flatnonzero(row)}
-            for row, s in zip(rates, seeds, strict=True)
-        ]
-        self._device = device
-
-    def bits(
-        self, layer: int, rows: int, width: int, *, masks: int, members: Sequence[int]
-    ) -> Tensor | None:
-        """Random 16-bit integers [masks, members, rows, width]; None where no member drops."""
-        drops = self.rates[members, layer] > 0
-        if not drops.any():
-            return None
-        # Drawn 64 at a time: four units for one number.
-        words = -(-rows * width // 4)
-        shape = (len(members), masks, words)
-        drawn = torch.empty(shape, dtype=torch.int64, device=self._device)
-        for own, i, drop in zip(drawn, members, drops, strict=True):
-            if drop:
-                own.random_(-(2**63), None, generator=self._generators[i][layer])
-            else:
-                own.zero_()
-        units = drawn.view(torch.int16)[..., : rows * width].unflatten(-1, (rows, width))
-        return units.transpose(0, 1)
-
-    def limits(self, layer: int, members: Sequence[int]) -> Tensor:
-        """What bits of kept units are at most, [members, 1, 1]."""
-        return self._limits[list(members), layer]
-
-    def draw(self, layer: int, rows: int, width: int) -> Tensor | None:
-        """Masks [members, rows, width] of one layer, True where kept; None without dropout."""
-        everyone = range(len(self._generators))
-        bits = self.bits(layer, rows, width, masks=1, members=everyone)
-        return None if bits is None else bits[0] <= self.limits(layer, everyone)

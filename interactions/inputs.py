@@ -24,6 +24,16 @@ FEW_VALUES = 128
 """A column with no more distinct values has a knot on each."""
 
 
+def check_order(max_order: int, dim: int) -> None:
+    """Refuse orders that do not exist in `dim` inputs."""
+    if isinstance(max_order, bool) or not isinstance(max_order, (int, np.integer)):
+        raise TypeError(f"max_order must be an integer, got {max_order!r}")
+    if not 1 <= max_order <= dim:
+        raise ValueError(
+            f"max_order must lie between 1 and the number of inputs, {dim}; got {max_order}"
+        )
+
+
 class Inputs(ABC):
     """`dim` independent inputs with a known marginal each.
 

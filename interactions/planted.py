@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .inputs import Inputs
+from .inputs import Inputs, check_order
 from .spectrum import OrderSpectrum
 
 QUADRATURE = 80
@@ -160,16 +160,6 @@ def pure(f: Planted, inputs: Inputs) -> SumOfProducts:
         centred = {j: affine(h, 1.0, -mean(h, j, inputs)) for j, h in t.factors.items()}
         terms.append(Term(t.coefficient, centred))
     return SumOfProducts(tuple(terms))
-
-
-def check_order(max_order: int, dim: int) -> None:
-    """Refuse orders that do not exist in `dim` inputs."""
-    if isinstance(max_order, bool) or not isinstance(max_order, (int, np.integer)):
-        raise TypeError(f"max_order must be an integer, got {max_order!r}")
-    if not 1 <= max_order <= dim:
-        raise ValueError(
-            f"max_order must lie between 1 and the number of inputs, {dim}; got {max_order}"
-        )
 
 
 Part = list[tuple[float, dict[int, Factor]]]

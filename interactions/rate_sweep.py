@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .anova import order_spectrum
-from .inputs import Empirical
-from .planted import check_order
-from .theory import check_rate
+from .dropout import check_rate
+from .inputs import Empirical, check_order
 
 LOSSES = {"squared": functional.mse_loss, "cross_entropy": functional.cross_entropy}
 BOOTSTRAPS = 2000

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .dropout import check_kind, check_rate
 from .inputs import Inputs
 from .planted import (
     IDENTITY,
@@ -43,20 +44,7 @@ from .planted import (
 )
 from .spectrum import OrderSpectrum
 
-KINDS = ("inverted", "classic")
 OPTIMIZERS = ("sgd", "adam")
-
-
-def check_rate(rate: float) -> float:
-    """Refuse drop rates outside [0, 1): at 1 nothing is kept and inverted scaling divides by 0."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"a drop rate must lie in [0, 1), got {rate}")
-    return float(rate)
-
-
-def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise ValueError(f'kind must be "inverted" or "classic", got {kind!r}')
 
 
 def _check_optimizer(optimizer: str) -> None:
@@ -101,11 +89,11 @@ def masked(
 
     A planted function gives a planted function; any other callable of [n, d] one that averages
     over all 2^d masks (d at most 12). The callable may be the rest of a network, and its inputs
-    a hidden layer's units (`interactions.layers.from_layer`): the same law then holds for the
-    orders in those units.
+    a hidden layer's units (`interactions.networks.layers.from_layer`): the same law then
+    holds for the orders in those units.
     """
     rate = check_rate(rate)
-    _check_kind(kind)
+    check_kind(kind)
     scale = 1 / (1 - rate) if kind == "inverted" else 1.0
     if not isinstance(function, Planted):
         return Masked(function, rate, scale)
@@ -304,7 +292,7 @@ def step_scale(
     Products of the k inputs have p = k (the default). Units of a ReLU network without biases
     have p = 1.
     """
-    _check_kind(kind)
+    check_kind(kind)
     _check_optimizer(optimizer)
     degree = order if degree is None else degree
     gradient = survival(rate, order) if optimizer == "sgd" else 1.0
@@ -327,7 +315,7 @@ def learning_curve(
     c = (1-r)^k for classic and (1-r)^-k for inverted dropout. Classic dropout is slow to learn
     high orders; inverted dropout reaches the same end sooner than no dropout reaches its own.
     """
-    _check_kind(kind)
+    check_kind(kind)
     kept = survival(rate, order)
     curvature_ = kept if kind == "classic" else 1 / kept
     return kept * (1 - (1 - learning_rate * curvature_) ** steps)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import registry
+from experiments import discovery
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -40,5 +40,5 @@ def test_every_block_of_code_has_its_test() -> None:
 
 
 def test_every_experiment_has_its_line() -> None:
-    for name in registry.NAMES:
+    for name in discovery.NAMES:
         assert f"| `{name}` |" in README

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
-from .. import registry
+from .. import discovery
 from .context import Context, StoppedError, UserError, bar_interval, pick_device
 from .shards import DamagedError, Shard, encode, read, save, set_aside, source_hash
 from .store import append_line, commit, describe_device, open_folder, versions
@@ -228,7 +228,7 @@ def compute(
     }
     began = time.perf_counter()
     try:
-        table = registry.load(shard.experiment).run(shard.settings, context)
+        table = discovery.load(shard.experiment).run(shard.settings, context)
     except ValueError as error:
         # What a library call refuses comes from the settings here: a rate of 1, an order above d.
         raise UserError(f"{shard.experiment} cannot run with these settings: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import registry
+from .. import discovery
 from . import settings as settings_
 from .execute import Resources, complete
 from .shards import Shard, source_hash, split, states
@@ -52,7 +52,7 @@ class Plan:
 
 def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
     """Compute what is missing, save and print; returns the pictures and the summary as text."""
-    module = registry.load(plan.experiment)
+    module = discovery.load(plan.experiment)
     points = plan.points()
     shards = [shard for _, some in points for shard in some]
     folder = open_folder(out / plan.folder)
@@ -74,7 +74,7 @@ def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
     write_whole(folder / "table.csv", table.to_csv(index=False))
     write_whole(folder / "record.json", _json(record))
     # A figure shows one run; a grid is for tables.
-    figures = {} if plan.swept else registry.load_figure(plan.experiment).draw(table)
+    figures = {} if plan.swept else discovery.load_figure(plan.experiment).draw(table)
     pictures = write_pictures(folder, figures)
     text = pd.concat(summaries, ignore_index=True).to_string(
         index=False, float_format=lambda v: f"{v:.3f}"
@@ -153,7 +153,7 @@ def status(out: Path) -> str:
         ]
         if counts["done"] < len(found):
             lines.append(f"  to go on: {plan['command']}")
-        if experiment in registry.NAMES and source_hash(experiment) != source:
+        if experiment in discovery.NAMES and source_hash(experiment) != source:
             lines.append("  the source has changed since: started again, it computes all anew")
     return "\n".join(lines) or f"no run was started in {out}"
 

@@ -32,7 +32,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import registry
+from .. import discovery
 from .context import UserError
 from .settings import differences
 
@@ -61,7 +61,7 @@ def split(experiment: str, settings: Any, *, seed: int, base: Any = None) -> lis
 
     Labels say what differs from `base`, by default the settings themselves.
     """
-    module = registry.load(experiment)
+    module = discovery.load(experiment)
     parts = module.shards(settings) if hasattr(module, "shards") else [settings]
     source = source_hash(experiment)
     return [
@@ -76,7 +76,7 @@ def source_hash(experiment: str) -> str:
     Taken once a process: what is imported stays as it was, whatever is edited later.
     """
     found: dict[str, bytes] = {}
-    waiting = [f"experiments.{experiment}"]
+    waiting = [f"experiments.questions.{experiment}"]
     while waiting:
         name = waiting.pop()
         path = ROOT.joinpath(*name.split("."))

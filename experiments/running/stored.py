@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import registry
+from .. import discovery
 from .context import UserError
 
 BEST_FIRST = ("paper", "quick")
@@ -29,9 +29,9 @@ class Wanted:
 
     def missing(self) -> str:
         """Why there is no run, and the command that makes one."""
-        if self.experiment not in registry.NAMES:
+        if self.experiment not in discovery.NAMES:
             return f"no experiment {self.experiment!r} yet"
-        presets = registry.load(self.experiment).PRESETS
+        presets = discovery.load(self.experiment).PRESETS
         if not any(protocol == self.protocol for protocol, _ in presets):
             return f"{self.experiment} has no protocol {self.protocol!r} yet"
         verb = "sweep" if self.swept else "run"
@@ -89,7 +89,7 @@ class Run:
 
 
 def _preset(experiment: str, protocol: str, preset: str) -> dict[str, object]:
-    settings = registry.load(experiment).PRESETS.get((protocol, preset))
+    settings = discovery.load(experiment).PRESETS.get((protocol, preset))
     # Through JSON, as the record went: tuples are lists there.
     return {} if settings is None else json.loads(json.dumps(asdict(settings)))
 
@@ -112,7 +112,7 @@ def runs_in(folder: Path) -> list[Run]:
     for path in sorted(folder.glob("*/record.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            known = record["experiment"] in registry.NAMES and record["preset"] in BEST_FIRST
+            known = record["experiment"] in discovery.NAMES and record["preset"] in BEST_FIRST
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is not the record of a run ({error!r}): remove it") from error
         if known and _table(path.parent).is_file():

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..planted import check_order
+from ..inputs import check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 

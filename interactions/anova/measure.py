@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Empirical, Inputs
-from ..planted import check_order
+from ..inputs import Empirical, Inputs, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY, Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..inputs import Inputs
-from ..planted import check_order
+from ..inputs import Inputs, check_order
 from ._evaluate import Evaluator
 from ._pairs import feature_sums
 from .kernel import BLOCKS, array_mean, draw, prepare

@@ -28,7 +28,8 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from experiments import decay_law, registry
+from experiments import discovery
+from experiments.questions import decay_law
 from experiments.running.execute import Resources
 from experiments.running.runs import Plan, run
 
@@ -47,14 +48,14 @@ def _sleep(settings: Sleep, context) -> pd.DataFrame:
 
 
 def _register() -> None:
-    module = ModuleType("experiments.sleep")
+    module = ModuleType("experiments.questions.sleep")
     module.QUESTION, module.Settings, module.run = "How long is a nap?", Sleep, _sleep
     module.shards = lambda s: [replace(s, cells=(c,)) for c in s.cells]
     module.summary = lambda table: table.groupby("cell").mean().reset_index()
     figure = ModuleType("figures.sleep")
     figure.draw = lambda table: {"sleep": Figure()}
-    sys.modules |= {"experiments.sleep": module, "figures.sleep": figure}
-    registry.NAMES = (*registry.NAMES, "sleep")
+    sys.modules |= {"experiments.questions.sleep": module, "figures.sleep": figure}
+    discovery.NAMES = (*discovery.NAMES, "sleep")
 
 
 def _seconds(plan: Plan, resources: Resources) -> tuple[float, float]:

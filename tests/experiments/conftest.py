@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import __main__ as command
-from experiments import registry
+from experiments import discovery
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
                 rows.append({"cell": cell, "repeat": repeat, "value": settings.scale * value})
         return pd.DataFrame(rows)
 
-    module = ModuleType("experiments.toy")
+    module = ModuleType("experiments.questions.toy")
     module.QUESTION = "What is a normal draw?"
     module.Settings = ToySettings
     module.PRESETS = {("controlled", "quick"): ToySettings()}
@@ -52,9 +52,9 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module.ran = []
     figure = ModuleType("figures.toy")
     figure.draw = lambda table: {"toy": Figure()}
-    monkeypatch.setitem(sys.modules, "experiments.toy", module)
+    monkeypatch.setitem(sys.modules, "experiments.questions.toy", module)
     monkeypatch.setitem(sys.modules, "figures.toy", figure)
-    monkeypatch.setattr(registry, "NAMES", (*registry.NAMES, "toy"))
+    monkeypatch.setattr(discovery, "NAMES", (*discovery.NAMES, "toy"))
     return module
 
 

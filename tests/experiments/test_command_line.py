@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from experiments import __main__ as command
-from experiments import registry
+from experiments import discovery
 from experiments.running.context import UserError
 
 TINY = ["--set", "rates=0,0.5", "--set", "repeats=1", "--set", "steps=5", "--set", "batch_size=16"]
@@ -26,9 +26,9 @@ def invoke(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_list_names_every_experiment_and_its_question(monkeypatch, capsys) -> None:
     invoke("list", monkeypatch=monkeypatch)
     shown = capsys.readouterr().out
-    for name in registry.NAMES:
+    for name in discovery.NAMES:
         assert name in shown
-        assert registry.load(name).QUESTION in shown
+        assert discovery.load(name).QUESTION in shown
 
 
 def test_a_run_leaves_a_table_a_record_and_pictures(monkeypatch, tmp_path, capsys) -> None:
@@ -61,11 +61,11 @@ def test_a_seed_gives_the_same_table_again(monkeypatch, tmp_path) -> None:
 def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
     monkeypatch, tmp_path, capsys
 ) -> None:
-    from experiments import bike_share, decay_law
+    from experiments.questions import bike_share, decay_law
 
     tiny = decay_law.Settings(products=(1,), sines=(), rates=(0.0, 0.5), repeats=1, steps=5)
     monkeypatch.setattr(decay_law, "PRESETS", {("controlled", "quick"): tiny})
-    monkeypatch.setattr(registry, "HEADLINE", ("decay_law", "bike_share"))
+    monkeypatch.setattr(discovery, "HEADLINE", ("decay_law", "bike_share"))
 
     def nothing(_):
         raise command.MissingDataError("hour.csv was not found")

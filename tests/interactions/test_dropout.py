@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from interactions import Dropout, MLPEnsemble
-from interactions.dropout import MaskStreams
+from interactions.networks.masks import MaskStreams
 
 CPU = torch.device("cpu")
 

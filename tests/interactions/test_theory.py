@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from interactions import Empirical, Normal, Rademacher, Uniform
 from interactions.anova import subset_variances
-from interactions.layers import from_layer
+from interactions.networks.layers import from_layer
 from interactions.planted import (
     IDENTITY,
     Factor,

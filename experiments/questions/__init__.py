@@ -1,0 +1,1 @@
+"""One file per question; `experiments.discovery` finds them by looking here."""

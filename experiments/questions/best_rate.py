@@ -1,0 +1,161 @@
+"""Does the best drop rate fall as the true order of the interactions rises, and with the noise?
+
+A synthetic twin of the paper's Table C.1: five pure interactions of order k among ten inputs, of
+variance 1 together at every k, under noise of several levels. Networks train for the same number
+of steps at every rate, order and noise, with dropout after every hidden layer (as in the table) or
+on the inputs; their error is that to the noiseless target at fresh points. It is read after several
+numbers of steps, for the best rate depends on the length of training as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from interactions import Inputs, MLPEnsemble, Samples, Uniform, fit
+from interactions.planted import Planted, PlantedInteractions
+
+from ..running.context import Context
+from .pure_noise import dropout_at
+
+QUESTION = "Which drop rate is best, by the true order of the interactions and the noise?"
+PLACEMENTS = ("activation", "input")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`noises` are standard deviations of the noise on targets of variance 1.
+
+    `steps` are those after which errors are measured; the last ends training.
+    """
+
+    orders: tuple[int, ...] = (1, 2, 3)
+    noises: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+    placements: tuple[str, ...] = PLACEMENTS
+    rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625)
+    repeats: int = 10
+    steps: tuple[int, ...] = (300, 1000, 3000)
+    dim: int = 10
+    subsets: int = 5
+    samples: int = 2000
+    width: int = 64
+    depth: int = 3
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    test_points: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not all(noise >= 0 for noise in self.noises):
+            raise ValueError(f"noises must not be negative, got {self.noises}")
+        if unknown := set(self.placements) - set(PLACEMENTS):
+            raise ValueError(f"unknown placements {sorted(unknown)}: choose from {PLACEMENTS}")
+
+
+PRESETS = {
+    ("controlled", "quick"): Settings(
+        noises=(0.5, 1.0, 2.0),
+        placements=("activation",),
+        rates=(0.0, 0.125, 0.25, 0.375, 0.5),
+        repeats=5,
+        steps=(300, 1000),
+    ),
+    ("controlled", "paper"): Settings(),
+}
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """An order and a level of noise each."""
+    return [
+        replace(settings, orders=(order,), noises=(noise,))
+        for order, noise in itertools.product(settings.orders, settings.noises)
+    ]
+
+
+def run(settings: Settings, context: Context) -> pd.DataFrame:
+    """One row per order, noise, placement, rate, repeat and number of steps.
+
+    A repeat is a target and a data set, the same at every rate; at another level of noise its
+    noise is the same, scaled.
+    """
+    s = settings
+    inputs = Uniform(-1.0, 1.0, dim=s.dim)
+    seeds = context.seeds(s.repeats)
+    members = [(rate, i) for rate in s.rates for i in range(s.repeats)]
+    own = [i for _, i in members]
+    fresh = inputs.sample(s.test_points, generator=context.seed + 2**40, dtype=torch.float32)
+    fresh = fresh.to(context.device)
+    rows = []
+    cells = list(itertools.product(s.orders, s.noises, s.placements))
+    with context.progress(len(cells) * max(s.steps), "training at every rate") as advance:
+        for order, noise, placement in cells:
+            targets = [
+                PlantedInteractions(inputs, {order: 1.0}, {order: s.subsets}, seed=seed)
+                for seed in seeds
+            ]
+            x, y = planted_data(targets, inputs, seeds, samples=s.samples, noise=noise)
+            truth = torch.stack([target(fresh) for target in targets], dim=1)
+            ensemble = MLPEnsemble(
+                (s.dim, *[s.width] * s.depth, 1),
+                seeds=[seeds[i] for i in own],
+                dropout=[dropout_at(placement, rate) for rate, _ in members],
+                device=context.device,
+            )
+            result = fit(
+                ensemble,
+                Samples(x[own], y[own], batch_size=s.batch_size),
+                steps=max(s.steps),
+                learning_rate=s.learning_rate,
+                snapshots=s.steps,
+                progress=advance,
+            )
+            for steps in s.steps:
+                then = ensemble.with_parameters(result.snapshots[steps])
+                with torch.no_grad():
+                    gaps = then(fresh) - truth[:, own]
+                errors = gaps.double().square().mean(dim=0).tolist()
+                key = {"order": order, "noise": noise, "placement": placement, "steps": steps}
+                rows += [
+                    key | {"rate": rate, "repeat": repeat, "error": error}
+                    for (rate, repeat), error in zip(members, errors, strict=True)
+                ]
+    return pd.DataFrame(rows)
+
+
+def planted_data(
+    targets: Sequence[Planted],
+    inputs: Inputs,
+    seeds: Sequence[int],
+    *,
+    samples: int,
+    noise: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A data set for every target, x [R, n, d] and its values under noise, y [R, n]."""
+    xs, ys = [], []
+    for target, seed in zip(targets, seeds, strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        x = inputs.sample(samples, generator=generator, dtype=torch.float32)
+        xs.append(x)
+        ys.append(target(x) + noise * torch.randn(samples, generator=generator))
+    return torch.stack(xs), torch.stack(ys)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Per placement, steps, noise and order: mean error by rate, and the best rate.
+
+    `best_rate` is the mean over data sets of the rate with the least error. Its standard error is
+    that over data sets, and that of rounding each to the grid of rates.
+    """
+    keys = ["placement", "steps", "noise", "order"]
+    errors = table.pivot_table("error", keys, "rate", sort=False)
+    least = table.loc[table.groupby([*keys, "repeat"])["error"].idxmin()]
+    best = least.groupby(keys)["rate"]
+    step = np.diff(np.unique(table["rate"])).max(initial=0.0)
+    rounding = step / np.sqrt(12 * best.count())
+    out = errors.join(best.mean().rename("best_rate"))
+    out["best_rate_error"] = np.hypot(best.sem(), rounding)
+    return out.reset_index().sort_values(keys)

@@ -1,0 +1,132 @@
+"""How much of an order-k effect does a network trained with input dropout keep?
+
+Networks learn pure products of k inputs on U(-1,1)^5, and products of sin(2.5 x), from fresh
+samples under input dropout. Measured at test time: the amplitude <g, F> / <F, F> and the root
+of the variance ratio at order k. The law (1-r)^k is the amplitude for products; for other
+functions the prediction is the dilation x -> F((1-r) x), which differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from interactions import Dropout, MLPEnsemble, Stream, Uniform, fit, order_spectrum
+from interactions.planted import Product, sine
+from interactions.theory import amplitude, dilated, survival
+
+from ..running.context import Context
+
+QUESTION = "How much of an order-k effect does a network trained with input dropout keep?"
+FREQUENCY = 2.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`products` and `sines` are the orders of the planted products of x and of sin(2.5 x)."""
+
+    products: tuple[int, ...] = (1, 2, 3)
+    sines: tuple[int, ...] = (1,)
+    rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5)
+    repeats: int = 3
+    dim: int = 5
+    width: int = 64
+    depth: int = 2
+    batch_size: int = 2048
+    steps: int = 2000
+    learning_rate: float = 5e-3
+    test_points: int = 2**16
+
+    def __post_init__(self) -> None:
+        if min(self.products + self.sines) < 1 or max(self.products + self.sines) > self.dim:
+            raise ValueError(f"orders must lie between 1 and the number of inputs, {self.dim}")
+
+
+PRESETS = {
+    ("controlled", "quick"): Settings(),
+    ("controlled", "paper"): Settings(
+        products=(1, 2, 3, 4),
+        sines=(1, 2),
+        rates=(0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75),
+        steps=4000,
+    ),
+}
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """A target each."""
+    products = [replace(settings, products=(k,), sines=()) for k in settings.products]
+    return products + [replace(settings, products=(), sines=(k,)) for k in settings.sines]
+
+
+def run(settings: Settings, context: Context) -> pd.DataFrame:
+    """One row per target, rate and repeat, with the law and the dilation prediction."""
+    s = settings
+    inputs = Uniform(-1.0, 1.0, dim=s.dim)
+    targets = [("product", k, Product(tuple(range(k)), scale=3 ** (k / 2))) for k in s.products]
+    targets += [
+        (f"sin({FREQUENCY} x)", k, Product(tuple(range(k)), scale=2.0, factor=sine(FREQUENCY)))
+        for k in s.sines
+    ]
+    rows = []
+    with context.progress(len(targets) * s.steps, "training under input dropout") as advance:
+        for kind, order, target in targets:
+            members = [(r, i) for r in s.rates for i in range(s.repeats)]
+            ensemble = MLPEnsemble(
+                (s.dim, *[s.width] * s.depth, 1),
+                seeds=context.seeds(s.repeats) * len(s.rates),
+                dropout=[Dropout(inputs=r) for r, _ in members],
+                device=context.device,
+            )
+            fit(
+                ensemble,
+                Stream(inputs, target, s.batch_size),
+                steps=s.steps,
+                learning_rate=s.learning_rate,
+                schedule="cosine",
+                progress=advance,
+            )
+            amplitudes = _amplitudes(ensemble, target, inputs, s.test_points, context)
+            spectrum = order_spectrum(
+                ensemble, inputs, max_order=order, method="exact", budget=2**19
+            )
+            truth = target.spectrum(inputs, order).variance[order - 1]
+            roots = np.sqrt(np.maximum(spectrum.variance[:, order - 1], 0) / truth)
+            for (rate, repeat), a, root in zip(members, amplitudes, roots, strict=True):
+                rows.append(
+                    {
+                        "target": kind,
+                        "order": order,
+                        "rate": rate,
+                        "repeat": repeat,
+                        "amplitude": a,
+                        "root_variance_ratio": root,
+                        "law": survival(rate, order),
+                        "dilation": amplitude(dilated(target, rate), target, inputs),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _amplitudes(
+    ensemble: MLPEnsemble, target: Product, inputs: Uniform, points: int, context: Context
+) -> np.ndarray:
+    """<g, F> / <F, F> of every member, both centred, on fresh points."""
+    generator = torch.Generator(context.device).manual_seed(context.seed)
+    x = inputs.sample(points, generator=generator, dtype=torch.float32)
+    with torch.no_grad():
+        g = torch.cat([ensemble(chunk) for chunk in x.split(2**13)]).double()
+    f = target(x.double())
+    f = f - f.mean()
+    return ((g - g.mean(dim=0)).T @ f / (f @ f)).cpu().numpy()
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean over repeats and its standard error, for every target, order and rate."""
+    groups = table.groupby(["target", "order", "rate"], sort=False)
+    out = groups[["law", "dilation", "amplitude", "root_variance_ratio"]].mean()
+    out["standard_error"] = groups["amplitude"].sem()
+    return out.reset_index()

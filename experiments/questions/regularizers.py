@@ -1,0 +1,509 @@
+"""Which regularizers act on the order of what a network learns, and which merely shrink it?
+
+Dropout beside its alternatives, each along a path of strengths: on pure noise, on a planted mixture
+of orders 1 to 4 with noise, on bike sharing, and on products of few mean-zero inputs, where input
+dropout is known to leave (1-r)^(2k) of the variance of order k. What a regularizer selects is the
+slope of log(V_k with / V_k without) against k (`interactions.selectivity`), between networks of
+one repeat: the same data, starting weights and batches.
+
+A regularizer that leaves less variance leaves less of every order, so slopes are compared at
+equal total variance: where a path first leaves half and a quarter of the total without
+regularizer, log V_k interpolated linearly in the logarithm of the total. And at the strength
+whose test error is least. Networks train for fixed numbers of steps, early and late: no rule
+that stops one sooner than the other decides.
+
+Every target has variance near 1, so strengths mean the same to all. A repeat is a data set of its
+own; of bike sharing, a random part of the hours before July 2012, of which a fifth is held out.
+The mixture has 6 inputs: with many more its fourth order drowns in the errors of measuring it.
+Products have plenty of data, large batches and a learning rate that falls to 0 in the end, because
+the law is that of networks trained to the end; others keep theirs, so stopping early is no more
+than that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from interactions import (
+    Dropout,
+    Empirical,
+    Inputs,
+    MLPEnsemble,
+    OrderSpectrum,
+    Samples,
+    Uniform,
+    fit,
+    order_spectrum,
+    selectivity,
+)
+from interactions.comparison import LEAST
+from interactions.networks import group_by_shape
+from interactions.planted import PlantedInteractions
+
+from ..running.context import Context, UserError
+from ..running.data import bike_sharing
+from .bike_share import split
+from .pure_noise import dropout_at, noise_data
+
+QUESTION = "Which regularizers act on the order of what a network learns, and which only shrink it?"
+ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3}
+"""Targets, and the orders told apart."""
+DROPOUTS = {
+    f"{placement} dropout{', classic' if kind == 'classic' else ''}": (placement, kind)
+    for kind in ("inverted", "classic")
+    for placement in ("input", "activation", "both")
+}
+FIELDS = {
+    **dict.fromkeys(DROPOUTS, "rates"),
+    "coupled L2": "coupled",
+    "decoupled L2": "decoupled",
+    "L1": "l1",
+    "input noise": "input_noise",
+    "early stopping": "stops",
+    "smaller width": "widths",
+    "smaller depth": "depths",
+    "more data": "data",
+}
+"""Regularizers, and the settings that hold their paths of strengths, from weak to strong."""
+FALLS = ("early stopping", "smaller width", "smaller depth")
+"""Regularizers that are the stronger the smaller their number."""
+LAWFUL = ("input dropout", "input dropout, classic")
+"""Of which theory knows what they leave of products, where networks are trained to the end."""
+PLACES = {"half": 0.5, "quarter": 0.25}
+"""Parts of the total variance at which slopes are compared, besides the best test error."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths of strengths, from weak to strong.
+
+    `rates` are drop rates; `coupled` and `decoupled` weight decays λ, as `l1` over all parameters;
+    `input_noise` standard deviations; `stops` steps after which training ends; `widths` and
+    `depths` sizes in place of `width` and `depth`; `data` the sample size, in units of `samples`
+    (of `product_samples` for products, which are plenty and free of noise). Networks are measured
+    after each of `steps`.
+    """
+
+    targets: tuple[str, ...] = tuple(ORDERS)
+    regularizers: tuple[str, ...] = tuple(FIELDS)
+    rates: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.375, 0.5)
+    coupled: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
+    decoupled: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+    l1: tuple[float, ...] = (0.0001, 0.0003, 0.001, 0.003, 0.01)
+    input_noise: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6)
+    stops: tuple[int, ...] = (1500, 1000, 600, 300, 200, 100, 60, 30)
+    widths: tuple[int, ...] = (16, 8, 4, 2)
+    depths: tuple[int, ...] = (2, 1)
+    data: tuple[int, ...] = (2, 4, 8)
+    repeats: int = 10
+    steps: tuple[int, ...] = (300, 2000)
+    samples: int = 1000
+    product_samples: int = 8192
+    noise: float = 0.5
+    width: int = 32
+    depth: int = 3
+    batch_size: int = 128
+    product_batch_size: int = 1024
+    learning_rate: float = 2e-3
+    product_learning_rate: float = 1e-2
+    test_points: int = 4096
+    tolerance: float = 0.003
+    budget: int = 2**16
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.targets) - set(ORDERS):
+            raise ValueError(f"unknown targets {sorted(unknown)}: choose from {list(ORDERS)}")
+        if unknown := set(self.regularizers) - set(FIELDS):
+            raise ValueError(f"unknown regularizers {sorted(unknown)}: choose from {list(FIELDS)}")
+        for name in self.regularizers:
+            path = getattr(self, FIELDS[name])
+            if list(path) != sorted(path, reverse=name in FALLS) or not path or min(path) <= 0:
+                raise ValueError(
+                    f"{FIELDS[name]} must be positive, from weak to strong, got {path}"
+                )
+
+
+PRESETS = {
+    ("controlled", "quick"): Settings(
+        regularizers=tuple(
+            n for n in FIELDS if n not in ("activation dropout, classic", "both dropout, classic")
+        ),
+        rates=(0.125, 0.375),
+        coupled=(0.01, 0.05),
+        decoupled=(1.0, 5.0),
+        l1=(0.001, 0.01),
+        input_noise=(0.2, 0.8),
+        stops=(300, 100, 50, 30),
+        widths=(8, 3),
+        depths=(1,),
+        data=(4,),
+        repeats=2,
+        steps=(200, 1000),
+        product_batch_size=512,
+        budget=50_000,
+    ),
+    ("controlled", "paper"): Settings(),
+}
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """A target each: a slope compares networks with and without a regularizer."""
+    return [replace(settings, targets=(t,)) for t in settings.targets]
+
+
+class Target(NamedTuple):
+    """What networks learn.
+
+    The inputs' distribution; training points and targets of every repeat, [R, N, d] and [R, N],
+    N the largest sample size; fresh points [n, d] and what test errors are taken against [n, R].
+    """
+
+    inputs: Inputs
+    x: Tensor
+    y: Tensor
+    fresh: Tensor
+    truth: Tensor
+
+
+class Cell(NamedTuple):
+    """A regularizer at one strength, and what this makes of a network and its training."""
+
+    regularizer: str
+    strength: float
+    sizes: tuple[int, ...]
+    dropout: Dropout = Dropout()
+    weight_decay: float = 0.0
+    l1: float = 0.0
+    input_noise: float = 0.0
+    data: int = 1
+
+
+def run(settings: Settings, context: Context) -> pd.DataFrame:
+    """Long table: target, regularizer, strength, repeat, steps, quantity, order, where, value, ...
+
+    Quantities: variance of every order (its standard error that of the measurement); test_error,
+    to the noiseless target at fresh points, of bike sharing on hours held out; and selectivity,
+    whose rows say `where` ("half" and "quarter" of the total variance, "best" test error,
+    "strength": at each), on which orders (in `order`), and at which strength, interpolated as
+    the variances are. `theory` is what it should be, where that is known. "none" is no regularizer.
+    """
+    s = settings
+    tables = []
+    for name in s.targets:
+        target = make_target(name, s, context)
+        networks = _networks(name, target, s, context)
+        slopes = pd.DataFrame(selectivities(networks)).assign(target=name)
+        tables += [networks, slopes]
+    table = pd.concat(tables, ignore_index=True)
+    columns = ["target", "regularizer", "strength", "repeat", "steps", "quantity", "order"]
+    columns += ["where", "value", "standard_error", "theory"]
+    return table[columns]
+
+
+def make_target(name: str, s: Settings, context: Context) -> Target:
+    seeds = context.seeds(s.repeats)
+    rows = max((1, *s.data)) * (s.product_samples if name == "products" else s.samples)
+    if name == "bike":
+        return _bike(rows, seeds, s, context)
+    inputs = Uniform(-1.0, 1.0, dim={"noise": 25, "mixture": 6, "products": 3}[name])
+    noise = {"noise": 1.0, "mixture": s.noise, "products": 0.0}[name]
+    x, y = noise_data(inputs, seeds, samples=rows, noise=noise, shared=False)
+    generator = torch.Generator().manual_seed(context.seed + 2**40)
+    fresh = inputs.sample(s.test_points, generator=generator, dtype=torch.float32)
+    truth = torch.zeros(len(fresh), s.repeats)
+    if name != "noise":
+        orders = range(1, ORDERS[name] + 1)
+        subsets = dict.fromkeys(orders, 3) if name == "mixture" else {}
+        for i, seed in enumerate(seeds):
+            variances = {k: 1 / len(orders) for k in orders}
+            planted = PlantedInteractions(inputs, variances, subsets, seed=seed)
+            y[i] += planted(x[i])
+            truth[:, i] = planted(fresh)
+    return Target(inputs, x, y, fresh, truth)
+
+
+def _bike(rows: int, seeds: list[int], s: Settings, context: Context) -> Target:
+    """Hours before July 2012: a fifth held out, the same for all, training hours by repeat."""
+    (x, y), _ = split(bike_sharing(context.data_dir))
+    generator = torch.Generator().manual_seed(context.seed)
+    held_out, rest = torch.randperm(len(x), generator=generator).split(
+        [len(x) // 5, len(x) - len(x) // 5]
+    )
+    if rows > len(rest):
+        raise UserError(f"{rows} hours were asked for training, there are {len(rest)}")
+    chosen = torch.stack(
+        [
+            rest[torch.randperm(len(rest), generator=torch.Generator().manual_seed(seed))[:rows]]
+            for seed in seeds
+        ]
+    )
+    truth = y[held_out, None].expand(-1, s.repeats)
+    return Target(Empirical(x[held_out]), x[chosen], y[chosen], x[held_out], truth)
+
+
+def _cells(dim: int, s: Settings) -> list[Cell]:
+    """What is trained; early stopping needs no network of its own."""
+    plain = Cell("none", 0.0, (dim, *[s.width] * s.depth, 1))
+    cells = [plain]
+    for name in s.regularizers:
+        for strength in getattr(s, FIELDS[name]):
+            cell = plain._replace(regularizer=name, strength=float(strength))
+            if name in DROPOUTS:
+                placement, kind = DROPOUTS[name]
+                cell = cell._replace(dropout=replace(dropout_at(placement, strength), kind=kind))
+            elif name in ("coupled L2", "decoupled L2"):
+                cell = cell._replace(weight_decay=strength)
+            elif name in ("L1", "input noise", "more data"):
+                cell = cell._replace(**{FIELDS[name]: strength})
+            elif name == "smaller width":
+                cell = cell._replace(sizes=(dim, *[strength] * s.depth, 1))
+            elif name == "smaller depth":
+                cell = cell._replace(sizes=(dim, *[s.width] * strength, 1))
+            if name != "early stopping":
+                cells.append(cell)
+    return cells
+
+
+def _networks(name: str, target: Target, s: Settings, context: Context) -> pd.DataFrame:
+    """Train everything, those of one shape, optimizer and sample size together; measure it all."""
+    cells = _cells(target.inputs.dim, s)
+    keys = [(*cell.sizes, cell.regularizer == "decoupled L2", cell.data) for cell in cells]
+    groups = [[cells[i] for i in some] for some in group_by_shape(keys).values()]
+    stops = s.stops if "early stopping" in s.regularizers else ()
+    trained, labels = [], []
+    what = f"{name}: training {len(cells) * s.repeats} networks"
+    with context.progress(len(groups) * max(s.steps), what) as advance:
+        for group in groups:
+            members = [(cell, i) for cell in group for i in range(s.repeats)]
+            # Those without regularizer come first, and may be measured wherever one stops early.
+            plain = group[0].regularizer == "none"
+            looks = {*s.steps, *(stop for stop in stops if plain and stop < max(s.steps))}
+            ensemble, snapshots = _train(members, name, target, sorted(looks), s, context, advance)
+            for look in sorted(looks):
+                some = members if look in s.steps else members[: s.repeats]
+                trained.append(ensemble.with_parameters(snapshots[look]).select(range(len(some))))
+                labels += [(cell.regularizer, cell.strength, i, look) for cell, i in some]
+    columns = ["regularizer", "strength", "repeat", "steps"]
+    table = _measured(trained, pd.DataFrame(labels, columns=columns), name, target, s, context)
+    table = table.assign(target=name)
+    plain = table[table["regularizer"] == "none"]
+    stopped = [
+        plain[plain["steps"] == stop].assign(
+            regularizer="early stopping", strength=float(stop), steps=last
+        )
+        for last in s.steps
+        for stop in stops
+        if stop < last
+    ]
+    return pd.concat([table[table["steps"].isin(s.steps)], *stopped])
+
+
+def _train(
+    members: list[tuple[Cell, int]],
+    name: str,
+    target: Target,
+    looks: list[int],
+    s: Settings,
+    context: Context,
+    advance: Callable[[int], None],
+) -> tuple[MLPEnsemble, dict[int, Tensor]]:
+    """Networks of one shape, optimizer and sample size, and their parameters at every look."""
+    cells, repeats = [cell for cell, _ in members], [i for _, i in members]
+    seeds = context.seeds(s.repeats)
+    ensemble = MLPEnsemble(
+        cells[0].sizes,
+        seeds=[seeds[i] for i in repeats],
+        dropout=[cell.dropout for cell in cells],
+        device=context.device,
+    )
+    rows = target.x.shape[1] // max((1, *s.data)) * cells[0].data
+    products = name == "products"
+    result = fit(
+        ensemble,
+        Samples(
+            target.x[:, :rows][repeats],
+            target.y[:, :rows][repeats],
+            batch_size=s.product_batch_size if products else s.batch_size,
+        ),
+        steps=max(looks),
+        optimizer="adamw" if cells[0].regularizer == "decoupled L2" else "adam",
+        learning_rate=s.product_learning_rate if products else s.learning_rate,
+        schedule="cosine" if products else "constant",
+        weight_decay=[cell.weight_decay for cell in cells],
+        l1=[cell.l1 for cell in cells],
+        input_noise=[cell.input_noise for cell in cells],
+        snapshots=looks,
+        progress=advance,
+    )
+    return ensemble, result.snapshots
+
+
+class Together(nn.Module):
+    """Ensembles of several shapes as one function, [n, members of all]: one sample serves all."""
+
+    def __init__(self, ensembles: Sequence[MLPEnsemble]) -> None:
+        super().__init__()
+        self.ensembles = nn.ModuleList(ensembles)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([ensemble(x) for ensemble in self.ensembles], dim=1)
+
+
+def _measured(
+    trained: list[MLPEnsemble],
+    labels: pd.DataFrame,
+    name: str,
+    target: Target,
+    s: Settings,
+    context: Context,
+) -> pd.DataFrame:
+    """Spectrum and test error of all networks, a row per network and quantity."""
+    networks = Together(trained)
+    spectrum = order_spectrum(
+        networks,
+        target.inputs,
+        max_order=ORDERS[name],
+        tolerance=s.tolerance,
+        budget=s.budget,
+        seed=context.seed,
+    )
+    variances = spectrum.to_frame().rename(columns={"variance": "value"})
+    variances = variances[["output", "order", "value", "standard_error"]]
+    fresh = target.fresh.to(context.device)
+    with torch.no_grad():
+        answers = torch.cat([networks(part) for part in fresh.split(2**9)]).cpu()
+    gaps = answers - target.truth[:, labels["repeat"].tolist()]
+    errors = pd.DataFrame({"value": gaps.double().square().mean(dim=0).numpy()})
+    errors = errors.rename_axis("output").reset_index()
+    both = [variances.assign(quantity="variance"), errors.assign(quantity="test_error")]
+    return pd.concat(both).join(labels, on="output").drop(columns="output")
+
+
+def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """A row per regularizer, number of steps, repeat and place along the path, of one target.
+
+    Slopes are missing where a path does not reach the place, or leaves fewer than two orders.
+    """
+    target = networks["target"].iloc[0]
+    errors = networks[networks["quantity"] == "test_error"]
+    errors = errors.groupby(["steps", "regularizer", "strength"])["value"].mean()
+    for (steps, repeat), rows in networks.groupby(["steps", "repeat"], sort=False):
+        spectra = rows[rows["quantity"] == "variance"].set_index(["regularizer", "strength"])
+        plain = _spectra(spectra.loc[[("none", 0.0)]])
+        for name in dict.fromkeys(rows["regularizer"]):
+            if name == "none":
+                continue
+            path = spectra.loc[[name]]
+            strengths = sorted(set(path.index.get_level_values("strength")), reverse=name in FALLS)
+            path = [plain, *(_spectra(path.loc[[(name, strength)]]) for strength in strengths)]
+            known = target == "products" and name in LAWFUL and steps == networks["steps"].max()
+            law = [0.0, *(2 * math.log(1 - r) if known else math.nan for r in strengths)]
+            best = strengths.index(errors[steps, name].idxmin()) + 1
+            at = {place: _reaches(path, part) for place, part in PLACES.items()} | {"best": best}
+            key = {"regularizer": name, "steps": steps, "repeat": repeat}
+            places = [(place, where, math.nan) for place, where in at.items()]
+            places[-1] = ("best", best, strengths[best - 1])
+            places += [("strength", i, strength) for i, strength in enumerate(strengths, start=1)]
+            for place, where, strength in places:
+                slope = selectivity(_between(path, where), plain)
+                orders = np.flatnonzero(slope.used) + 1
+                yield key | {
+                    "quantity": "selectivity",
+                    "where": place,
+                    "strength": strength,
+                    "order": " ".join(map(str, orders)) or None,
+                    "value": float(slope.slope),
+                    "standard_error": float(slope.standard_error),
+                    "theory": np.interp(where, range(len(law)), law) if known else math.nan,
+                }
+
+
+def _spectra(rows: pd.DataFrame) -> OrderSpectrum:
+    variance, error = (rows[c].to_numpy() for c in ("value", "standard_error"))
+    return OrderSpectrum.known(variance, error=error, method="kept in a table")
+
+
+def _reaches(path: list[OrderSpectrum], part: float) -> float:
+    """Where along a path the total variance first is `part` of that at its start, else NaN.
+
+    A position between two networks is by the logarithm of their totals.
+    """
+    totals = np.array([spectrum.total_variance for spectrum in path])
+    goal = part * totals[0]
+    below = np.flatnonzero(totals <= goal)
+    if not len(below) or totals[below[0]] <= 0:
+        return math.nan
+    after = below[0]
+    high, low = np.log(totals[after - 1 : after + 1] / goal)
+    return after - 1 + high / (high - low)
+
+
+def _between(path: list[OrderSpectrum], where: float) -> OrderSpectrum:
+    """Variances at a position along a path, their logarithms interpolated linearly.
+
+    NaN where the variance of a network on either side does not exceed its errors, or nothing is.
+    """
+    if math.isnan(where):
+        return OrderSpectrum.known(np.full_like(path[0].variance, np.nan), method="not reached")
+    after = math.ceil(where)
+    weights = {after: 1 - (after - where), after - 1: after - where}
+    log, squared_error = 0.0, 0.0
+    for index, weight in weights.items():
+        if weight > 0:
+            variance, error = path[index].variance, path[index].standard_error
+            seen = variance > LEAST * error
+            variance = np.where(seen, variance, np.nan)
+            log = log + weight * np.log(variance)
+            squared_error = squared_error + (weight * error / variance) ** 2
+    variance = np.exp(log)
+    return OrderSpectrum.known(
+        variance, error=variance * np.sqrt(squared_error), method="interpolated along a path"
+    )
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """The selectivity table: a row per target, steps, regularizer and place along its path.
+
+    `slope` is the mean over repeats and `standard_error` its standard error, `measured` the root
+    mean square of the repeats' own, which are of measuring a network alone. `orders` are those
+    that slopes rest on, with the number of repeats where they differ; `repeats` is how many have
+    a slope. At the best test error, `strength` and `error_ratio`: the error over that without
+    regularizer, in means over repeats, so above 1 where no strength helps. `theory` is 2 log(1-r).
+    """
+    keys = ["target", "steps", "regularizer", "where"]
+    slopes = table[(table["quantity"] == "selectivity") & (table["where"] != "strength")]
+    groups = slopes.groupby(keys, sort=False)
+    out = pd.DataFrame(
+        {
+            "slope": groups["value"].mean(),
+            "standard_error": groups["value"].sem(),
+            "measured": groups["standard_error"].agg(lambda e: (e**2).mean() ** 0.5),
+            "orders": groups["order"].agg(_counted),
+            "repeats": groups["value"].count(),
+            "strength": groups["strength"].first(),
+        }
+    )
+    errors = table[table["quantity"] == "test_error"]
+    errors = errors.groupby(["target", "steps", "regularizer", "strength"])["value"].mean()
+    plain = errors.xs(("none", 0.0), level=["regularizer", "strength"])
+    ratio = (errors / plain).rename("error_ratio")
+    out = out.join(ratio, on=["target", "steps", "regularizer", "strength"])
+    out["theory"] = groups["theory"].mean()
+    return out.reset_index()
+
+
+def _counted(orders: pd.Series) -> str:
+    """The sets of orders that slopes rest on, each with how many, if there is more than one."""
+    counts = orders[orders.str.contains(" ", na=False)].value_counts()
+    if len(counts) < 2:
+        return "".join(counts.index)
+    return ", ".join(f"{some} ({count})" for some, count in counts.items())

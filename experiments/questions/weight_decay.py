@@ -1,0 +1,246 @@
+"""Does weight decay select against interactions, as dropout is said to do?
+
+The paper's Fig 8: networks without dropout fit to the noise of Fig 5 under growing weight decay.
+No code was released. `text` measures them as Fig 5 was measured, stopped at the first rise of the
+training loss. `controlled` trains every network for the same number of steps, on a data set of its
+own for every repeat, under decay that joins the gradient (Adam) or shrinks weights apart from it
+(AdamW), and under dropout: a regulariser that leaves less variance leaves less of every order, so
+what it selects is seen between networks of the same total variance.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from interactions import Dropout, FirstRise, MLPEnsemble, Samples, Uniform, fit, order_spectrum
+from paper_results import published
+
+from ..running.context import Context
+from .pure_noise import boosted_trees, dropout_at, noise_data
+
+QUESTION = "Does weight decay select against interactions, at the same total variance as dropout?"
+DECAYS = ("coupled decay", "decoupled decay")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`coupled` and `decoupled` are weight decays, `activation` and `input` drop rates, all > 0.
+
+    `plain` networks have none of them. Decay λ joins the gradient of the mean squared
+    error as λ w, or shrinks weights by learning rate · λ a step. `until_rise` stops a network when
+    its training loss first rises, `max_steps` at the latest.
+    """
+
+    coupled: tuple[float, ...] = (0.01, 0.05, 0.1, 0.2)
+    decoupled: tuple[float, ...] = ()
+    activation: tuple[float, ...] = ()
+    input: tuple[float, ...] = ()
+    plain: bool = True
+    repeats: int = 10
+    samples: int = 1500
+    train_samples: int = 1125
+    noise: float = 5.0
+    shared_data: bool = True
+    width: int = 32
+    until_rise: bool = True
+    max_steps: int = 10_000
+    max_order: int = 3
+    tolerance: float = 0.02
+    budget: int = 2**23
+    boosted_trees: bool = True
+
+    def __post_init__(self) -> None:
+        strengths = (*self.coupled, *self.decoupled, *self.activation, *self.input)
+        if not all(strength > 0 for strength in strengths):
+            raise ValueError("decays and drop rates must be positive")
+        if not 0 < self.train_samples <= self.samples:
+            raise ValueError("train_samples must lie between 1 and samples")
+
+
+TEXT = Settings()
+CONTROLLED = Settings(
+    coupled=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+    decoupled=(0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
+    # The least rates leave as much as weight decay does.
+    activation=(0.01, 0.02, 0.04, 0.125, 0.25, 0.5),
+    input=(0.01, 0.02, 0.04, 0.125, 0.25, 0.5),
+    repeats=5,
+    samples=1000,
+    train_samples=750,
+    shared_data=False,
+    until_rise=False,
+    max_steps=3000,
+    boosted_trees=False,
+)
+PRESETS = {
+    ("text", "quick"): replace(TEXT, repeats=2, max_steps=2000, tolerance=0.03),
+    ("text", "paper"): TEXT,
+    ("controlled", "quick"): replace(
+        CONTROLLED,
+        coupled=(0.1, 0.2, 0.5),
+        decoupled=(1.0, 4.0, 16.0),
+        activation=(0.02, 0.25),
+        input=(0.02, 0.25),
+        repeats=2,
+        max_steps=1000,
+        tolerance=0.03,
+    ),
+    ("controlled", "paper"): CONTROLLED,
+}
+
+
+def shards(settings: Settings) -> list[Settings]:
+    """A regulariser each."""
+    names = ("plain", "coupled", "decoupled", "activation", "input")
+    nothing = replace(settings, plain=False, coupled=(), decoupled=(), activation=(), input=())
+    wanted = {name: getattr(settings, name) for name in names}
+    return [replace(nothing, **{name: value}) for name, value in wanted.items() if value]
+
+
+def run(settings: Settings, context: Context) -> pd.DataFrame:
+    """One row per network, measure and order.
+
+    `regulariser` is "none", "coupled decay", "decoupled decay", "activation dropout" or "input
+    dropout", `strength` its decay or rate. `published` is a share, beside boosted trees.
+    """
+    s = settings
+    inputs = Uniform(-1.0, 1.0, dim=25)
+    known = _published()
+    tables = []
+    for optimizer, cells in _cells(s).items():
+        members = [(r, strength, i) for r, strength in cells for i in range(s.repeats)]
+        seeds = context.seeds(s.repeats) * len(cells)
+        x, y = noise_data(inputs, seeds, samples=s.samples, noise=s.noise, shared=s.shared_data)
+        ensemble = MLPEnsemble(
+            (25, *[s.width] * 3, 1),
+            seeds=seeds,
+            dropout=[_dropout(r, strength) for r, strength, _ in members],
+            device=context.device,
+        )
+        what = f"training {len(members)} networks on noise with {optimizer}"
+        with context.progress(s.max_steps, what) as advance:
+            result = fit(
+                ensemble,
+                Samples(x[..., : s.train_samples, :], y[..., : s.train_samples]),
+                steps=s.max_steps,
+                optimizer=optimizer,
+                weight_decay=[λ if r in DECAYS else 0.0 for r, λ, _ in members],
+                stop=FirstRise() if s.until_rise else None,
+                progress=advance,
+            )
+        spectra = {
+            "unbiased": order_spectrum(
+                ensemble,
+                inputs,
+                max_order=s.max_order,
+                tolerance=s.tolerance,
+                budget=s.budget,
+                seed=context.seed,
+            )
+        }
+        if s.boosted_trees and importlib.util.find_spec("xgboost") is not None:
+            spectra["released"] = boosted_trees(ensemble, x, s.max_order)
+        names = pd.DataFrame(members, columns=["regulariser", "strength", "repeat"])
+        names["steps"] = result.steps.cpu().numpy()
+        for measure, spectrum in spectra.items():
+            frame = spectrum.to_frame().join(names, on="output").assign(measure=measure)
+            if measure == "released":
+                frame = frame.join(known, on=["regulariser", "strength", "order"])
+            tables.append(frame.drop(columns="output"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _cells(s: Settings) -> dict[str, list[tuple[str, float]]]:
+    """Regularisers and strengths that are trained together, by optimizer."""
+    cells = [("none", 0.0)] if s.plain else []
+    cells += [("coupled decay", λ) for λ in s.coupled]
+    cells += [("activation dropout", r) for r in s.activation]
+    cells += [("input dropout", r) for r in s.input]
+    cells = {"adam": cells, "adamw": [("decoupled decay", λ) for λ in s.decoupled]}
+    return {optimizer: some for optimizer, some in cells.items() if some}
+
+
+def _dropout(regulariser: str, strength: float) -> Dropout:
+    placement, _, kind = regulariser.partition(" ")
+    return dropout_at(placement, strength) if kind == "dropout" else Dropout()
+
+
+def _published() -> pd.DataFrame:
+    """Published shares and variances by regulariser, strength and order."""
+    columns = {"normalized": "published", "total": "published_variance"}
+    table = published("fig8")
+    table = table[table["quantity"].isin(columns)].replace({"order": {"4+": ">3"}})
+    plain = table["weight_decay"] == 0
+    table["regulariser"] = np.where(plain, "none", "coupled decay")
+    keys = ["regulariser", "weight_decay", "order"]
+    table = table.pivot_table("mean", keys, "quantity").rename(columns=columns)
+    table.index.names = ["regulariser", "strength", "order"]
+    return table
+
+
+def matched(table: pd.DataFrame) -> pd.DataFrame:
+    """Shares under dropout and, at the same total variance, under weight decay.
+
+    A row per decay, dropout, rate, repeat and order: `dropout_share`, and `decay_share` of the
+    same repeat, interpolated between decays in the logarithm of the total variance. NaN where no
+    decay leaves so little or so much.
+    """
+    mine = table[table["measure"] == "unbiased"]
+    keys = ["repeat", "regulariser", "strength"]
+    shares = mine.pivot_table("share", keys, "order", sort=False)
+    log_total = np.log(mine.groupby(keys, sort=False)["variance"].sum().clip(lower=1e-12))
+    rows = []
+    for repeat, of_repeat in shares.groupby(level="repeat", sort=False):
+        kinds = of_repeat.index.get_level_values("regulariser")
+        for decay in (d for d in DECAYS if d in kinds):
+            curve = of_repeat[kinds.isin(["none", decay])]
+            curve = curve.loc[log_total[curve.index].sort_values().index]
+            for place in of_repeat[kinds.str.endswith("dropout")].index:
+                key = {"decay": decay, "dropout": place[1], "rate": place[2], "repeat": repeat}
+                key["total"] = np.exp(log_total[place])
+                for order in shares.columns:
+                    decayed = np.interp(
+                        log_total[place],
+                        log_total[curve.index],
+                        curve[order],
+                        left=np.nan,
+                        right=np.nan,
+                    )
+                    pair = {"dropout_share": of_repeat.loc[place, order], "decay_share": decayed}
+                    rows.append(key | {"order": order} | pair)
+    return pd.DataFrame(rows)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Shares by regulariser and strength; then dropout minus decay at the same total variance.
+
+    Means over repeats and standard errors. The lower rows, whose measure is "dropout - decay", are
+    differences of shares (see `matched`), `strength` the drop rate and `repeats` how many
+    networks decay can match.
+    """
+    keys = ["measure", "regulariser", "strength"]
+    by_order = table.pivot_table("share", [*keys, "repeat"], "order", sort=False)
+    orders = list(by_order.columns)
+    totals = table.groupby([*keys, "repeat"], sort=False)["variance"].sum().rename("total")
+    by_order = by_order.join(totals).assign(repeats=1)
+    if "published" in table:
+        known = table.groupby([*keys, "repeat"], sort=False)["published_variance"]
+        by_order["published_total"] = known.sum(min_count=1)
+        apart = table.assign(gap=(table["share"] - table["published"]).abs())
+        by_order["gap"] = apart.groupby([*keys, "repeat"], sort=False)["gap"].max()
+    parts = [by_order]
+    if len(pairs := matched(table)):
+        pairs["measure"] = "dropout - decay"
+        pairs["regulariser"] = pairs["dropout"] + ", " + pairs["decay"]
+        pairs["difference"] = pairs["dropout_share"] - pairs["decay_share"]
+        pairs = pairs.dropna(subset="difference").rename(columns={"rate": "strength"})
+        parts.append(pairs.pivot_table("difference", [*keys, "repeat"], "order", sort=False))
+        parts[-1] = parts[-1].assign(repeats=1)
+    groups = pd.concat(parts).groupby(level=keys, sort=False)
+    out = groups.mean().assign(repeats=groups["repeats"].sum())
+    out[[f"{k}_error" for k in orders]] = groups[orders].sem()
+    return out.reset_index().rename_axis(columns=None)

@@ -1,0 +1,20 @@
+"""Many networks trained at once under dropout."""
+
+from .ensemble import ACTIVATIONS, MLPEnsemble, group_by_shape, member_seed
+from .samples import Samples, Stream
+from .stopping import FirstRise, Patience, Tolerance
+from .training import FitResult, fit
+
+__all__ = [
+    "ACTIVATIONS",
+    "FirstRise",
+    "FitResult",
+    "MLPEnsemble",
+    "Patience",
+    "Samples",
+    "Stream",
+    "Tolerance",
+    "fit",
+    "group_by_shape",
+    "member_seed",
+]

@@ -1,0 +1,1 @@
+"""What the report says: agreement by number, verdicts on claims, pages."""

@@ -1,0 +1,336 @@
+"""Shards: named by what they are, kept whole, and missed when damaged."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments import discovery
+from experiments.questions import decay_law
+from experiments.running import shards as shards_
+from experiments.running.context import StoppedError, UserError
+from experiments.running.execute import Resources
+from experiments.running.settings import differences, from_file, grid
+from experiments.running.shards import decode, encode, read, save, source_hash, split
+
+FOLDER = "toy-controlled-quick"
+
+
+def table(out: Path, folder: str = FOLDER) -> str:
+    return (out / folder / "table.csv").read_text()
+
+
+def kept(out: Path) -> list[Path]:
+    return sorted(p for p in (out / "shards").iterdir() if "." not in p.name)
+
+
+@given(st.lists(st.floats(), min_size=1), st.data())
+def test_a_table_comes_back_from_csv_bit_for_bit(floats, data) -> None:
+    size = len(floats)
+    texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
+    single = st.floats(width=32)
+    whole = st.integers(-(2**63), 2**63 - 1)
+    frame = pd.DataFrame(
+        {
+            "float": np.array(floats),
+            "single": np.array(data.draw(st.lists(single, min_size=size, max_size=size)), "f4"),
+            "int": data.draw(st.lists(whole, min_size=size, max_size=size)),
+            "bool": data.draw(st.lists(st.booleans(), min_size=size, max_size=size)),
+            "text": data.draw(st.lists(texts, min_size=size, max_size=size)),
+        }
+    )
+    back = decode(*encode(frame))
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+    ours, theirs = back["float"].to_numpy(), frame["float"].to_numpy()
+    numbers = ~np.isnan(theirs)
+    assert ours[numbers].tobytes() == theirs[numbers].tobytes()
+
+
+@pytest.mark.parametrize(
+    "columns", [{"a": ["1", 2]}, {"a": [True, None]}, {"a": ["x", ""]}, {1: [2]}]
+)
+def test_a_table_that_csv_would_change_is_refused(columns) -> None:
+    with pytest.raises(TypeError, match="must come back from CSV as it was"):
+        encode(pd.DataFrame(columns))
+
+
+def test_missing_texts_and_numbers_stay_missing() -> None:
+    frame = pd.DataFrame({"order": ["1", np.nan, "None", "nan"], "x": [1.0, math.nan, 2.0, 3.0]})
+    pd.testing.assert_frame_equal(decode(*encode(frame)), frame)
+
+
+def test_names_follow_settings_seed_and_source() -> None:
+    settings = decay_law.Settings()
+    one, *others = split("decay_law", settings, seed=0)
+    assert split("decay_law", settings, seed=0)[0].name == one.name
+    names = {one.name, *(shard.name for shard in others)}
+    assert len(names) == 4
+    assert split("decay_law", settings, seed=1)[0].name not in names
+    assert split("decay_law", replace(settings, width=65), seed=0)[0].name not in names
+    assert replace(one, source="other").name not in names
+
+
+def test_the_source_is_that_of_the_experiment_and_all_it_imports(tmp_path, monkeypatch) -> None:
+    for name, content in {
+        "experiments/__init__.py": "",
+        "experiments/one.py": "from interactions import f\nfrom .shared import g\n",
+        "experiments/two.py": "import interactions.deep\n",
+        "experiments/shared.py": "from . import data\n",
+        "experiments/data.py": "x = 1\n",
+        "interactions/__init__.py": "from .deep import f\n",
+        "interactions/deep.py": "import torch\ndef f(): ...\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(shards_, "ROOT", tmp_path)
+
+    def hashes() -> dict[str, str]:
+        return {name: source_hash.__wrapped__(name) for name in ("one", "two")}
+
+    def changed(file: str) -> set[str]:
+        before = hashes()
+        with (tmp_path / file).open("a") as opened:
+            opened.write("y = 2\n")
+        after = hashes()
+        return {name for name in before if before[name] != after[name]}
+
+    assert changed("experiments/one.py") == {"one"}
+    assert changed("experiments/data.py") == {"one"}
+    assert changed("interactions/deep.py") == {"one", "two"}
+    (tmp_path / "experiments/three.py").write_text("")
+    assert hashes() == hashes()
+
+
+@pytest.mark.parametrize("name", discovery.NAMES)
+def test_shards_of_every_preset_are_distinct_and_their_own_shards(name: str) -> None:
+    module = discovery.load(name)
+    for settings in module.PRESETS.values():
+        shards = split(name, settings, seed=0)
+        assert len({shard.name for shard in shards}) == len(shards)
+        for shard in shards:
+            (again,) = split(name, shard.settings, seed=0)
+            assert again == shard
+
+
+def test_a_run_is_its_shards_and_a_second_computes_nothing(toy, invoke, tmp_path) -> None:
+    invoke("run", "toy", "--out", tmp_path)
+    assert sorted(toy.ran) == [0, 1, 2, 3]
+    first = table(tmp_path)
+    assert first == pd.concat(
+        [read(tmp_path / "shards", s.name)[0] for s in split("toy", toy.Settings(), seed=0)]
+    ).to_csv(index=False)
+    invoke("run", "toy", "--out", tmp_path)
+    assert len(toy.ran) == 4
+    assert table(tmp_path) == first
+    invoke("run", "toy", "--set", "cells=1,2,7", "--out", tmp_path)
+    assert toy.ran[4:] == [7]
+
+
+def test_an_experiment_without_shards_is_one(toy, invoke, tmp_path, monkeypatch) -> None:
+    invoke("run", "toy", "--out", tmp_path / "four")
+    monkeypatch.delattr(toy, "shards")
+    invoke("run", "toy", "--out", tmp_path / "one")
+    assert len(kept(tmp_path / "one")) == 1
+    assert table(tmp_path / "one") == table(tmp_path / "four")
+
+
+def test_a_shard_is_open_and_says_where_it_comes_from(toy, invoke, tmp_path) -> None:
+    invoke("run", "toy", "--out", tmp_path, "--seed", 3)
+    for folder in kept(tmp_path):
+        record = json.loads((folder / "record.json").read_text())
+        assert record["seed"] == 3
+        assert record["rows"] == len(pd.read_csv(folder / "table.csv")) == 3
+        for key in ("settings", "source", "commit", "versions", "host", "device", "threads"):
+            assert key in record
+        assert (folder / "SHA256SUMS").read_text().count("\n") == 2
+    run = json.loads((tmp_path / FOLDER / "record.json").read_text())
+    assert set(run["shards"]) == {folder.name for folder in kept(tmp_path)}
+
+
+DAMAGES = {
+    "truncated table": lambda f: (f / "table.csv").write_bytes((f / "table.csv").read_bytes()[:-9]),
+    "a changed digit": lambda f: (f / "table.csv").write_text(
+        (f / "table.csv").read_text().replace("0", "1", 1)
+    ),
+    "empty record": lambda f: (f / "record.json").write_text(""),
+    "no table": lambda f: (f / "table.csv").unlink(),
+    "truncated sums": lambda f: (f / "SHA256SUMS").write_text(""),
+    "bytes": lambda f: (f / "table.csv").write_bytes(bytes(range(256))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_shard_is_reported_set_aside_and_computed_anew(
+    damage, toy, invoke, tmp_path, capsys
+) -> None:
+    invoke("run", "toy", "--out", tmp_path)
+    before = table(tmp_path)
+    damage(kept(tmp_path)[1])
+    capsys.readouterr()
+    invoke("status", "--out", tmp_path)
+    shown = capsys.readouterr().out
+    assert "3 done" in shown
+    assert "1 damaged" in shown
+    invoke("run", "toy", "--out", tmp_path)
+    assert "damaged, set aside as" in capsys.readouterr().out
+    assert len(toy.ran) == 5
+    assert table(tmp_path) == before
+    assert len(list((tmp_path / "shards").glob("*.damaged-*"))) == 1
+    assert len(kept(tmp_path)) == 4
+
+
+def test_the_first_to_finish_a_shard_stays(toy, tmp_path) -> None:
+    shard = split("toy", toy.Settings(), seed=0)[0]
+    save(tmp_path, shard, "x\n1\n", {"types": {"x": "int64"}, "who": "first"})
+    save(tmp_path, shard, "x\n1\n", {"types": {"x": "int64"}, "who": "second"})
+    assert read(tmp_path, shard.name)[1]["who"] == "first"
+    assert [p.name for p in tmp_path.iterdir()] == [shard.name]
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(toy, invoke, tmp_path, capsys) -> None:
+    with pytest.raises(StoppedError, match="the same command goes on") as stopped:
+        invoke("run", "toy", "--set", "fails=2,", "--out", tmp_path)
+    assert stopped.value.status == 130
+    assert len(kept(tmp_path)) == len(toy.ran) < 4
+    capsys.readouterr()
+    invoke("status", "--out", tmp_path)
+    shown = capsys.readouterr().out
+    assert f"of 4 shards {len(toy.ran)} done, {4 - len(toy.ran)} missing" in shown
+    assert "missing, cells=2" in shown
+    assert "to go on: python -m experiments run toy --set fails=2," in shown
+    # Shards run in random order: with none finished there is no log yet.
+    log = tmp_path / FOLDER / "log.txt"
+    assert (log.read_text() if toy.ran else "").count("cells=") == len(toy.ran)
+
+
+def test_status_sees_a_changed_source_and_a_folder_without_runs(
+    toy, invoke, tmp_path, capsys, monkeypatch
+) -> None:
+    invoke("status", "--out", tmp_path)
+    assert "no run was started" in capsys.readouterr().out
+    invoke("run", "toy", "--out", tmp_path)
+    monkeypatch.setattr("experiments.running.runs.source_hash", lambda name: "edited")
+    invoke("status", "--out", tmp_path)
+    assert "the source has changed since" in capsys.readouterr().out
+
+
+def test_a_sweep_is_one_table_with_a_column_per_axis(toy, invoke, tmp_path) -> None:
+    grid = ["--grid", "scale=1,2", "--grid", "cells=0,3"]
+    invoke("sweep", "toy", *grid, "--seeds", "5,6", "--out", tmp_path)
+    swept = pd.read_csv(tmp_path / f"{FOLDER}-sweep" / "table.csv")
+    assert list(swept.columns) == ["scale", "cells", "seed", "cell", "repeat", "value"]
+    assert len(swept) == len(swept.drop_duplicates()) == 2 * 2 * 2 * 3
+    assert (swept["cells"] == swept["cell"]).all()
+    values = swept.set_index(["scale", "cells", "seed", "repeat"])["value"]
+    np.testing.assert_array_equal(values[2], 2 * values[1])
+    assert len(toy.ran) == 8
+    # A run shares the shards of a sweep, and a point in common is computed once.
+    invoke("run", "toy", "--seed", 5, "--out", tmp_path)
+    assert sorted(toy.ran[8:]) == [1, 2]
+    assert (tmp_path / f"{FOLDER}-sweep" / "record.json").exists()
+
+
+def test_a_grid_has_every_combination_once() -> None:
+    points = grid(decay_law.Settings(), ["rates=0,0.25", "width=8,16,8"])
+    assert [at for at, _ in points] == [
+        {"rates": r, "width": w} for r in (0.0, 0.25) for w in (8, 16)
+    ]
+    assert points[2][1] == decay_law.Settings(rates=(0.25,), width=8)
+    assert grid(decay_law.Settings(), []) == [({}, decay_law.Settings())]
+
+
+def test_settings_from_a_file_or_a_record(tmp_path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"rates": [0, 0.5], "width": 8}))
+    changed = from_file(decay_law.Settings(), path)
+    assert changed == decay_law.Settings(rates=(0.0, 0.5), width=8)
+    assert differences(changed, decay_law.Settings()) == "rates=0.0,0.5 width=8"
+    path.write_text(json.dumps({"experiment": "decay_law", "settings": {"width": 9}}))
+    assert from_file(decay_law.Settings(), path).width == 9
+
+
+FILES = {
+    '{"depht": 2}': "unknown field 'depht' in .*settings.json; the fields are .*depth",
+    '{"depth": "deep"}': "something like depth=2",
+    '{"rates": [1.0]}': r"must lie in \[0, 1\)",
+    "{": "is not JSON",
+    "[1]": "must hold fields",
+    None: "cannot be read",
+}
+
+
+@pytest.mark.parametrize(("content", "message"), FILES.items())
+def test_mistakes_in_a_settings_file_are_named(content, message, invoke, tmp_path) -> None:
+    path = tmp_path / "settings.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=message):
+        invoke("run", "decay_law", "--settings", path, "--out", tmp_path / "out")
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_finished(toy, invoke, small_disk) -> None:
+    cells = "cells=" + ",".join(map(str, range(200)))
+    invoke("run", "toy", "--set", "cells=0,1", "--out", small_disk)
+    before = {p: p.read_bytes() for p in small_disk.rglob("*") if p.is_file()}
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 700_000)
+    with pytest.raises(UserError, match=r"No space left on device.*goes on from there") as full:
+        invoke("run", "toy", "--set", cells, "--out", small_disk)
+    assert full.value.status != 0
+    names = [s.name for s in split("toy", toy.Settings(cells=tuple(range(200))), seed=0)]
+    states = shards_.states(small_disk / "shards", names)
+    assert 2 < list(states.values()).count("done") < 200
+    assert set(states.values()) == {"done", "missing"}
+    for path, content in before.items():
+        if path.parent.parent.name == "shards":
+            assert path.read_bytes() == content
+    assert not list((small_disk / "shards").glob(".partial-*"))
+    filler.unlink()
+    computed = len(toy.ran)
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    invoke("run", "toy", "--set", cells, "--out", small_disk)
+    # The one that met the end of the disk is computed again, none else.
+    assert len(toy.ran) - computed <= 200 - list(states.values()).count("done")
+    assert sorted(set(toy.ran)) == list(range(200))
+
+
+def test_a_disk_that_can_only_be_read_is_named_and_its_status_shown(
+    toy, invoke, small_disk, capsys
+) -> None:
+    invoke("run", "toy", "--out", small_disk)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(UserError, match="cannot be written"):
+        invoke("run", "toy", "--set", "scale=2", "--out", small_disk)
+    capsys.readouterr()
+    invoke("status", "--out", small_disk)
+    assert "of 4 shards 4 done" in capsys.readouterr().out
+
+
+def test_processes_share_the_threads_of_the_machine(monkeypatch) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 8)
+    assert [Resources(workers=w).threads for w in (1, 2, 3, 16)] == [8, 4, 2, 1]
+    assert Resources(scheduler="tcp://host:8786").threads is None
+
+
+def test_workers_take_the_gpus_in_turn(monkeypatch) -> None:
+    from experiments.running import context
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.empty", lambda *_, device: device)
+    process = context.multiprocessing.current_process()
+    taken = []
+    for name in ("MainProcess", "LokyProcess-1", "LokyProcess-2", "LokyProcess-3"):
+        monkeypatch.setattr(process, "_name", name)
+        taken.append(str(context.pick_device("auto")))
+    assert taken == ["cuda:0", "cuda:0", "cuda:1", "cuda:0"]
+    assert str(context.pick_device("cuda:1")) == "cuda:1"
