@@ -135,6 +135,17 @@ class Patience:
         state["waited"].add_(1).masked_fill_(better, 0)
         return state["waited"] >= max(1, self.patience)
 
+    def restore_best(self, state: State, parameters: Tensor, step: Tensor) -> Tensor:
+        """Write the weights of each member's best look to `parameters` [E, P].
+
+        Returns the step [E] each member's weights are from. A member without a look that
+        improved, as one that diverged before the first, keeps its weights, which are from `step`.
+        """
+        looked = state["best_step"] > 0
+        best = torch.where(looked[:, None], state["best_parameters"], parameters)
+        parameters.copy_(best)
+        return torch.where(looked, state["best_step"], step)
+
 
 Rule = FirstRise | Tolerance | Patience
 

@@ -21,7 +21,7 @@ from interactions import (
     fit,
     order_spectrum,
 )
-from interactions.networks import ACTIVATIONS, member_seed, training
+from interactions.networks import ACTIVATIONS, blocks, member_seed, training
 from interactions.planted import Product
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -269,7 +269,7 @@ def test_a_seed_repeats_bit_for_bit_and_neighbours_do_not_matter(data, dtype) ->
 def test_how_members_are_cut_into_blocks_does_not_matter(bytes_per_block, monkeypatch) -> None:
     whole, cut = (ensemble(range(7), dropout=Dropout(0.25, 0.5)) for _ in range(2))
     fit(whole, Samples(X, Y, batch_size=7), steps=100)
-    monkeypatch.setattr(training, "BLOCK_BYTES", bytes_per_block)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", bytes_per_block)
     fit(cut, Samples(X, Y, batch_size=7), steps=100)
     assert ((whole.flat - cut.flat).norm() / whole.flat.norm()).item() < 1e-9
 
