@@ -48,9 +48,18 @@ class MLPEnsemble(nn.Module):
     seeds : sequence of int
         One per member. Members with one seed start from the same weights.
     dropout : Dropout or a sequence of one per member
-    activation : "relu", "tanh" or "sigmoid"
+        None by default (rates 0).
+    activation : "relu" (by default), "tanh" or "sigmoid"
     init : "glorot_uniform" (Keras: Glorot-uniform weights, zero biases) or "torch"
         (nn.Linear's: weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)))
+        Drawn in float64 on the CPU, so that a seed starts alike in every dtype and on every device.
+    dtype, device : float32 on the CPU by default
+
+    Raises
+    ------
+    ValueError
+        For fewer than two sizes or sizes below 1, no seed, unknown names, and dropouts that are
+        not as many as the seeds or not made for the number of hidden layers.
     """
 
     def __init__(
@@ -107,6 +116,7 @@ class MLPEnsemble(nn.Module):
 
     @property
     def members(self) -> int:
+        """How many networks there are, E."""
         return len(self.seeds)
 
     def layers(self) -> list[tuple[Tensor, Tensor]]:

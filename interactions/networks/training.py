@@ -76,7 +76,9 @@ def fit(
     snapshots: Sequence[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> FitResult:
-    """Minimise every member's mean loss; leaves the ensemble in eval mode.
+    """Minimise every member's mean loss; returns steps and reasons of stopping, member by member.
+
+    The ensemble's parameters are changed in place, and it is left in eval mode.
 
     What may be a sequence is one number for all members, or one per member. Rates of dropout
     are the ensemble's, sample sizes the data's. Float32 products use TF32 only if you have asked
@@ -87,20 +89,33 @@ def fit(
     steps : int
         Updates at most.
     loss : "squared", "cross_entropy" (softmax; integer labels) or "binary" (logits, y in [0, 1])
+        The mean over rows; of "squared" and "binary" also over outputs. "squared" by default.
     optimizer : "adam" or "adamw" (betas .9, .999, epsilon 1e-8) or "sgd"
-        As in torch.optim.
+        As in torch.optim; "adam" by default.
+    learning_rate : float
+        1e-3 by default.
     schedule : "constant" or "cosine" (learning rate falls to 0 along half a cosine)
+        "constant" by default.
     weight_decay : float
-        λ; all parameters w. With "sgd" and "adam" λ w joins the gradient, which is λ |w|² / 2 in
-        the loss; with "adamw" weights shrink by learning_rate · λ a step, apart from the gradient.
+        λ, over all parameters w; 0 by default. With "sgd" and "adam" λ w joins the gradient, which
+        is λ |w|² / 2 in the loss; with "adamw" weights shrink by learning_rate · λ a step, apart
+        from the gradient.
     l1 : float
-        λ of λ |w|_1 in the loss, over all parameters.
+        λ of λ |w|_1 in the loss, over all parameters; 0 by default.
     input_noise : float
-        Standard deviation of normal noise added to the inputs in training, before dropout.
+        Standard deviation of normal noise added to the inputs in training, before dropout;
+        0 by default.
     stop : FirstRise, Tolerance or Patience, optional
-        A rule that watches the training set needs `Samples`.
-    snapshots : steps after which parameters are kept
+        A rule that watches the training set needs `Samples`. Without one all steps are taken.
+    snapshots : steps after which parameters are kept, from 0 to `steps`
     progress : called with the number of steps done since the last call
+
+    Raises
+    ------
+    ValueError
+        For unknown names, numbers that are negative, not finite or not as many as the members,
+        snapshots outside the steps, and data that do not fit the loss or the ensemble. A
+        member that diverges raises nothing: see `FitResult.reason`.
     """
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {list(OPTIMIZERS)}, got {optimizer!r}")
