@@ -113,3 +113,14 @@ def test_how_many_rows_a_look_takes_at_once_does_not_matter(rows_at_once, monkey
     result = fit(pieces, data, steps=60, learning_rate=0.02, stop=stop)
     assert torch.equal(result.steps, expected.steps)
     assert torch.equal(pieces.flat, whole.flat)
+
+
+def test_a_forward_pass_done_ahead_outlives_no_turn_of_another_block(monkeypatch) -> None:
+    """Blocks share memory for a step, so what one left there is gone at its next turn."""
+    whole, cut = (ensemble(range(4), Dropout()) for _ in range(2))
+    stop = FirstRise()
+    expected = fit(whole, Samples(X, Y), steps=80, stop=stop)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
+    result = fit(cut, Samples(X, Y), steps=80, stop=stop)
+    assert torch.equal(result.steps, expected.steps)
+    assert ((whole.flat - cut.flat).norm() / whole.flat.norm()).item() < 1e-9
