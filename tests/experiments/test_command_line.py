@@ -12,7 +12,7 @@ import pytest
 
 from experiments import __main__ as command
 from experiments import discovery
-from experiments.running.context import UserError
+from experiments.errors import MissingDataError, UserError
 
 TINY = ["--set", "rates=0,0.5", "--set", "repeats=1", "--set", "steps=5", "--set", "batch_size=16"]
 ROOT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
     monkeypatch.setattr(discovery, "HEADLINE", ("decay_law", "bike_share"))
 
     def nothing(_):
-        raise command.MissingDataError("hour.csv was not found")
+        raise MissingDataError("hour.csv was not found")
 
     monkeypatch.setattr(bike_share, "bike_sharing", nothing)
     invoke("reproduce", "--out", str(tmp_path), monkeypatch=monkeypatch)

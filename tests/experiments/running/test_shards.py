@@ -15,12 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import discovery
+from experiments.errors import StoppedError, UserError
 from experiments.questions import decay_law
-from experiments.running import shards as shards_
-from experiments.running.context import StoppedError, UserError
+from experiments.running import source
 from experiments.running.execute import Resources
 from experiments.running.settings import differences, from_file, grid
-from experiments.running.shards import decode, encode, read, save, source_hash, split
+from experiments.running.shards import read, save, split
+from experiments.running.shards import states as states_of
+from experiments.running.source import source_hash, sources
+from experiments.running.tables import decode, encode
 
 FOLDER = "toy-controlled-quick"
 
@@ -91,7 +94,7 @@ def test_the_source_is_that_of_the_experiment_and_all_it_imports(tmp_path, monke
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
-    monkeypatch.setattr(shards_, "ROOT", tmp_path)
+    monkeypatch.setattr(source, "ROOT", tmp_path)
 
     def hashes() -> dict[str, str]:
         return {name: source_hash.__wrapped__(name) for name in ("one", "two")}
@@ -287,7 +290,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_finished(toy, invoke, small_disk
         invoke("run", "toy", "--set", cells, "--out", small_disk)
     assert full.value.status != 0
     names = [s.name for s in split("toy", toy.Settings(cells=tuple(range(200))), seed=0)]
-    states = shards_.states(small_disk / "shards", names)
+    states = states_of(small_disk / "shards", names)
     assert 2 < list(states.values()).count("done") < 200
     assert set(states.values()) == {"done", "missing"}
     for path, content in before.items():
