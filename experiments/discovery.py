@@ -116,7 +116,7 @@ def load(name: str) -> Question:
     """
     module = import_module(f"experiments.questions.{_known(name)}")
     if not isinstance(module, Question):
-        raise TypeError(f"{module.__file__} must have QUESTION, Settings, PRESETS, run and summary")
+        raise TypeError(f"{module.__name__} must have QUESTION, Settings, PRESETS, run and summary")
     return module
 
 
@@ -127,7 +127,7 @@ def load_figure(name: str) -> Drawing:
     """
     module = import_module(f"figures.{_known(name)}")
     if not isinstance(module, Drawing):
-        raise TypeError(f"{module.__file__} must have draw")
+        raise TypeError(f"{module.__name__} must have draw")
     return module
 
 
