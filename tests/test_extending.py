@@ -65,19 +65,6 @@ def test_a_question_its_figure_its_test_and_its_claim_run(extended: Path) -> Non
     assert "sampling_error --protocol controlled --preset tiny" in report
 
 
-def test_the_new_question_keeps_to_the_plan_of_the_house(extended: Path) -> None:
-    """Its file, and the number's, import only what their rooms may."""
-    shutil.copy(ROOT / "tests" / "test_architecture.py", extended / "tests")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/test_architecture.py"],
-        cwd=extended,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-
-
 def test_distributions_estimators_dropout_and_regularizers_come_from_outside() -> None:
     from interactions.anova import METHODS
     from interactions.dropout import KINDS

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from experiments import discovery
 from experiments.errors import MissingDataError, UserError
+from figures import decay_law as decay_law_figure
 
 TINY = []
 for change in (
@@ -78,7 +80,8 @@ def test_a_run_leaves_a_table_a_record_and_pictures(invoke, tmp_path, capsys) ->
     assert str(folder) in capsys.readouterr().out
 
 
-def test_a_seed_gives_the_same_table_again(invoke, tmp_path) -> None:
+def test_a_seed_gives_the_same_table_again(invoke, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(decay_law_figure, "draw", lambda table: {})
     tables = []
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         out = tmp_path / name
@@ -102,6 +105,7 @@ def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
     monkeypatch.setattr(items, "ALL", items.ALL[:1])
     monkeypatch.setattr(items, "LECTURE", ())
     monkeypatch.setattr(pages, "STORED", tmp_path / "stored")
+    monkeypatch.setattr(decay_law_figure, "draw", lambda table: {"decay_law": Figure()})
 
     def nothing(_):
         raise MissingDataError("hour.csv was not found")
