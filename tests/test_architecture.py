@@ -186,7 +186,7 @@ def test_figures_compute_nothing() -> None:
 
 
 def test_no_file_is_longer_than_a_reader_holds_in_mind() -> None:
-    """Over 400 lines are allowed where the docstring says why ("Longer than other ..., for ...")."""
+    """Over 400 lines are allowed where the docstring says why: "Longer than ..., for ..."."""
     for path in files(*PACKAGES):
         text = path.read_text()
         words = ast.get_docstring(ast.parse(text)) or ""
