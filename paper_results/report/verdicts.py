@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import t as student
 
-from experiments.running.context import UserError
+from experiments.errors import UserError
 from experiments.running.stored import Run, Wanted, find
 
 from .. import published
