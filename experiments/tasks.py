@@ -68,6 +68,31 @@ def of_members(measured: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
     return measured.join(members, on="output").drop(columns="output")
 
 
+def long_by_order(
+    values: np.ndarray, orders: Iterable, outputs: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Columns `output`, `order` and `value`, a row per network and order, of `values` [m, orders].
+
+    `outputs` are the networks' places in their ensemble; without, those of all, in turn.
+    """
+    table = pd.DataFrame(values, index=outputs, columns=pd.Index(orders, name="order"))
+    return table.rename_axis("output").stack().rename("value").reset_index()
+
+
+def shares_and_variances(spectrum: OrderSpectrum) -> pd.DataFrame:
+    """A spectrum in long form: `output`, `order`, `quantity`, `value` and its `standard_error`.
+
+    Every share is followed by the variance of the same network and order.
+    """
+    frame = spectrum.to_frame()
+    share = frame.drop(columns=["variance", "standard_error"])
+    share = share.rename(columns={"share": "value", "share_standard_error": "standard_error"})
+    variance = frame.drop(columns=["share", "share_standard_error"])
+    variance = variance.rename(columns={"variance": "value"})
+    both = [share.assign(quantity="share"), variance.assign(quantity="variance")]
+    return pd.concat(both).sort_index(kind="stable")
+
+
 # Data: the same seed has the same data, whatever else is trained beside it.
 
 
