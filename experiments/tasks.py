@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interactions import Dropout, Inputs, MLPEnsemble, OrderSpectrum
 from interactions.anova import released_distillation
@@ -179,6 +179,18 @@ def answers(function: Callable[[Tensor], Tensor], x: Tensor, *, chunk: int = 2**
     """
     with torch.no_grad():
         return torch.cat([function(part) for part in x.split(chunk)])
+
+
+class Together(nn.Module):
+    """Ensembles of several shapes as one function, [n, members of all]: one sample serves all."""
+
+    def __init__(self, ensembles: Sequence[MLPEnsemble]) -> None:
+        super().__init__()
+        self.ensembles = nn.ModuleList(ensembles)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([ensemble(x) for ensemble in self.ensembles], dim=1)
 
 
 def amplitudes(values: Tensor, effect: Tensor) -> Tensor:

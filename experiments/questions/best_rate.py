@@ -129,7 +129,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 errors = gaps.double().square().mean(dim=0).tolist()
                 key = {"order": order, "noise": noise, "placement": placement, "steps": steps}
                 tables.append(members.assign(**key, error=errors))
-    return pd.concat(tables, ignore_index=True)
+    columns = ["order", "noise", "placement", "steps", "rate", "repeat", "error"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -108,7 +108,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 for quantity, values in found.items():
                     key = {"target": target, "steps": steps, "layer": layer, "quantity": quantity}
                     tables.append(members.assign(**key, value=values.tolist()))
-    return pd.concat(tables, ignore_index=True)
+    columns = ["target", "steps", "layer", "quantity", "rate", "repeat", "value"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def _data(name: str, inputs: Uniform, seeds: list[int], s: Settings) -> tuple[Tensor, Tensor]:

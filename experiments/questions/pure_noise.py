@@ -129,7 +129,18 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     or, by boosted trees, "released".
     """
     tables = [_of_width(width, settings, context) for width in settings.widths]
-    return pd.concat(tables, ignore_index=True)
+    columns = ["repeat", "order", "variance", "standard_error", "share", "share_standard_error"]
+    columns += [
+        "width",
+        "placement",
+        "rate",
+        "after",
+        "measure",
+        "steps",
+        "evaluations",
+        "converged",
+    ]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:

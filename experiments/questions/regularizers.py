@@ -23,14 +23,14 @@ than that.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interactions import (
     Dropout,
@@ -44,14 +44,22 @@ from interactions import (
     order_spectrum,
     selectivity,
 )
-from interactions.comparison import LEAST
+from interactions.comparison import reaches, spectrum_at
 from interactions.networks import group_by_shape
 from interactions.planted import PlantedInteractions
 
 from ..running.context import Context, UserError
 from ..running.data import bike_sharing
-from .bike_share import split
-from .pure_noise import dropout_at, noise_data
+from ..tasks import (
+    Together,
+    answers,
+    bike_hours,
+    dropout_at,
+    members_of,
+    noise_data,
+    of_members,
+    planted_data,
+)
 
 QUESTION = "Which regularizers act on the order of what a network learns, and which only shrink it?"
 ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3}
@@ -76,7 +84,8 @@ FIELDS = {
 FALLS = ("early stopping", "smaller width", "smaller depth")
 """Regularizers that are the stronger the smaller their number."""
 LAWFUL = ("input dropout", "input dropout, classic")
-"""Of which theory knows what they leave of products, where networks are trained to the end."""
+"""Regularizers that leave (1-r)^(2k) of the variance of order k of products, by theory, which
+holds of networks trained to the end."""
 PLACES = {"half": 0.5, "quarter": 0.25}
 """Parts of the total variance at which slopes are compared, besides the best test error."""
 
@@ -132,6 +141,26 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        targets=("mixture", "products"),
+        rates=(0.25, 0.5),
+        coupled=(0.1,),
+        decoupled=(1.0,),
+        l1=(0.01,),
+        input_noise=(0.5,),
+        stops=(5,),
+        widths=(4,),
+        depths=(1,),
+        data=(2,),
+        repeats=2,
+        steps=(10, 20),
+        samples=64,
+        product_samples=64,
+        width=8,
+        product_batch_size=512,
+        test_points=64,
+        budget=2**14,
+    ),
     ("controlled", "quick"): Settings(
         regularizers=tuple(
             n for n in FIELDS if n not in ("activation dropout, classic", "both dropout, classic")
@@ -214,25 +243,24 @@ def make_target(name: str, s: Settings, context: Context) -> Target:
     if name == "bike":
         return _bike(rows, seeds, s, context)
     inputs = Uniform(-1.0, 1.0, dim={"noise": 25, "mixture": 6, "products": 3}[name])
-    noise = {"noise": 1.0, "mixture": s.noise, "products": 0.0}[name]
-    x, y = noise_data(inputs, seeds, samples=rows, noise=noise, shared=False)
+    amount = {"samples": rows, "noise": {"noise": 1.0, "mixture": s.noise, "products": 0.0}[name]}
     generator = torch.Generator().manual_seed(context.seed + 2**40)
     fresh = inputs.sample(s.test_points, generator=generator, dtype=torch.float32)
-    truth = torch.zeros(len(fresh), s.repeats)
-    if name != "noise":
-        orders = range(1, ORDERS[name] + 1)
-        subsets = dict.fromkeys(orders, 3) if name == "mixture" else {}
-        for i, seed in enumerate(seeds):
-            variances = {k: 1 / len(orders) for k in orders}
-            planted = PlantedInteractions(inputs, variances, subsets, seed=seed)
-            y[i] += planted(x[i])
-            truth[:, i] = planted(fresh)
+    if name == "noise":
+        x, y = noise_data(inputs, seeds, **amount, shared=False)
+        return Target(inputs, x, y, fresh, torch.zeros(len(fresh), s.repeats))
+    orders = range(1, ORDERS[name] + 1)
+    variances = dict.fromkeys(orders, 1 / len(orders))
+    subsets = dict.fromkeys(orders, 3) if name == "mixture" else {}
+    planted = [PlantedInteractions(inputs, variances, subsets, seed=seed) for seed in seeds]
+    x, y = planted_data(planted, inputs, seeds, **amount)
+    truth = torch.stack([function(fresh) for function in planted], dim=1)
     return Target(inputs, x, y, fresh, truth)
 
 
 def _bike(rows: int, seeds: list[int], s: Settings, context: Context) -> Target:
     """Hours before July 2012: a fifth held out, the same for all, training hours by repeat."""
-    (x, y), _ = split(bike_sharing(context.data_dir))
+    (x, y), _ = bike_hours(bike_sharing(context.data_dir))
     generator = torch.Generator().manual_seed(context.seed)
     held_out, rest = torch.randperm(len(x), generator=generator).split(
         [len(x) // 5, len(x) - len(x) // 5]
@@ -346,18 +374,6 @@ def _train(
     return ensemble, result.snapshots
 
 
-class Together(nn.Module):
-    """Ensembles of several shapes as one function, [n, members of all]: one sample serves all."""
-
-    def __init__(self, ensembles: Sequence[MLPEnsemble]) -> None:
-        super().__init__()
-        self.ensembles = nn.ModuleList(ensembles)
-        self.eval()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([ensemble(x) for ensemble in self.ensembles], dim=1)
-
-
 def _measured(
     trained: list[MLPEnsemble],
     labels: pd.DataFrame,
@@ -379,13 +395,11 @@ def _measured(
     variances = spectrum.to_frame().rename(columns={"variance": "value"})
     variances = variances[["output", "order", "value", "standard_error"]]
     fresh = target.fresh.to(context.device)
-    with torch.no_grad():
-        answers = torch.cat([networks(part) for part in fresh.split(2**9)]).cpu()
-    gaps = answers - target.truth[:, labels["repeat"].tolist()]
+    gaps = answers(networks, fresh).cpu() - target.truth[:, labels["repeat"].tolist()]
     errors = pd.DataFrame({"value": gaps.double().square().mean(dim=0).numpy()})
     errors = errors.rename_axis("output").reset_index()
     both = [variances.assign(quantity="variance"), errors.assign(quantity="test_error")]
-    return pd.concat(both).join(labels, on="output").drop(columns="output")
+    return of_members(pd.concat(both), labels)
 
 
 def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -408,13 +422,13 @@ def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
             known = target == "products" and name in LAWFUL and steps == networks["steps"].max()
             law = [0.0, *(2 * math.log(1 - r) if known else math.nan for r in strengths)]
             best = strengths.index(errors[steps, name].idxmin()) + 1
-            at = {place: _reaches(path, part) for place, part in PLACES.items()} | {"best": best}
+            at = {place: reaches(path, part) for place, part in PLACES.items()} | {"best": best}
             key = {"regularizer": name, "steps": steps, "repeat": repeat}
             places = [(place, where, math.nan) for place, where in at.items()]
             places[-1] = ("best", best, strengths[best - 1])
             places += [("strength", i, strength) for i, strength in enumerate(strengths, start=1)]
             for place, where, strength in places:
-                slope = selectivity(_between(path, where), plain)
+                slope = selectivity(spectrum_at(path, where), plain)
                 orders = np.flatnonzero(slope.used) + 1
                 yield key | {
                     "quantity": "selectivity",
@@ -430,44 +444,6 @@ def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
 def _spectra(rows: pd.DataFrame) -> OrderSpectrum:
     variance, error = (rows[c].to_numpy() for c in ("value", "standard_error"))
     return OrderSpectrum.known(variance, error=error, method="kept in a table")
-
-
-def _reaches(path: list[OrderSpectrum], part: float) -> float:
-    """Where along a path the total variance first is `part` of that at its start, else NaN.
-
-    A position between two networks is by the logarithm of their totals.
-    """
-    totals = np.array([spectrum.total_variance for spectrum in path])
-    goal = part * totals[0]
-    below = np.flatnonzero(totals <= goal)
-    if not len(below) or totals[below[0]] <= 0:
-        return math.nan
-    after = below[0]
-    high, low = np.log(totals[after - 1 : after + 1] / goal)
-    return after - 1 + high / (high - low)
-
-
-def _between(path: list[OrderSpectrum], where: float) -> OrderSpectrum:
-    """Variances at a position along a path, their logarithms interpolated linearly.
-
-    NaN where the variance of a network on either side does not exceed its errors, or nothing is.
-    """
-    if math.isnan(where):
-        return OrderSpectrum.known(np.full_like(path[0].variance, np.nan), method="not reached")
-    after = math.ceil(where)
-    weights = {after: 1 - (after - where), after - 1: after - where}
-    log, squared_error = 0.0, 0.0
-    for index, weight in weights.items():
-        if weight > 0:
-            variance, error = path[index].variance, path[index].standard_error
-            seen = variance > LEAST * error
-            variance = np.where(seen, variance, np.nan)
-            log = log + weight * np.log(variance)
-            squared_error = squared_error + (weight * error / variance) ** 2
-    variance = np.exp(log)
-    return OrderSpectrum.known(
-        variance, error=variance * np.sqrt(squared_error), method="interpolated along a path"
-    )
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

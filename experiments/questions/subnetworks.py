@@ -95,7 +95,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     the square of the mean difference. `masks` is 0 but for Monte Carlo.
     """
     tables = [_of_depth(depth, settings, context) for depth in settings.depths]
-    return pd.concat(tables, ignore_index=True)
+    columns = ["depth", "rate", "repeat", "quantity", "masks", "order", "variance"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def _of_depth(depth: int, s: Settings, context: Context) -> pd.DataFrame:
