@@ -6,16 +6,19 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from interactions import Dropout, Inputs, MLPEnsemble, OrderSpectrum
+from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum
 from interactions.anova import released_distillation
 from interactions.planted import Planted, SumOfProducts, Term, covariance, paper_generator
+
+from .running.context import Context, UserError
+from .running.data import bike_sharing
 
 S = TypeVar("S")
 Pair = tuple[Tensor, Tensor]
@@ -130,6 +133,55 @@ def planted_data(
     for i, target in enumerate(targets):
         y[i] += target(x[i])
     return x, y
+
+
+class Task(NamedTuple):
+    """What networks learn, and where their errors are taken, for every repeat.
+
+    The inputs' distribution; training points and targets, [R, n, d] and [R, n]; fresh points
+    [m, d], the same for all, and what is to be answered there, [m, R].
+    """
+
+    inputs: Inputs
+    x: Tensor
+    y: Tensor
+    fresh: Tensor
+    truth: Tensor
+
+
+def planted_task(
+    targets: Sequence[Planted],
+    inputs: Inputs,
+    context: Context,
+    *,
+    samples: int,
+    noise: float,
+    fresh: int,
+) -> Task:
+    """A planted function and a data set of its own for every repeat; the truth has no noise."""
+    seeds = context.seeds(len(targets))
+    x, y = planted_data(targets, inputs, seeds, samples=samples, noise=noise)
+    points = inputs.sample(fresh, generator=context.seed + 2**40, dtype=torch.float32)
+    return Task(inputs, x, y, points, torch.stack([f(points) for f in targets], dim=1))
+
+
+def bike_task(context: Context, *, samples: int, repeats: int) -> Task:
+    """Bike sharing before July 2012: a fifth held out, the same for all, training hours by repeat.
+
+    Raises UserError for more samples than there are hours.
+    """
+    (x, y), _ = bike_hours(bike_sharing(context.data_dir))
+    held_out, rest = _shuffled(len(x), context.seed).tensor_split([len(x) // 5])
+    if samples > len(rest):
+        raise UserError(f"{samples} hours were asked for training, there are {len(rest)}")
+    seeds = context.seeds(repeats)
+    chosen = torch.stack([rest[_shuffled(len(rest), seed)[:samples]] for seed in seeds])
+    truth = y[held_out, None].expand(-1, repeats)
+    return Task(Empirical(x[held_out]), x[chosen], y[chosen], x[held_out], truth)
+
+
+def _shuffled(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
 def pure_effects(name: str, inputs: Inputs) -> dict[int, SumOfProducts]:

@@ -21,7 +21,7 @@ from interactions.planted import PlantedInteractions
 from interactions.rate_sweep import grid_error
 
 from ..running.context import Context
-from ..tasks import dropout_at, members_of, planted_data
+from ..tasks import dropout_at, members_of, planted_task
 
 QUESTION = "Which drop rate is best, by the true order of the interactions and the noise?"
 PLACEMENTS = ("activation", "input")
@@ -96,8 +96,6 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     seeds = context.seeds(s.repeats)
     members = members_of(["rate"], [(rate,) for rate in s.rates], s.repeats)
     own = members["repeat"].tolist()
-    fresh = inputs.sample(s.test_points, generator=context.seed + 2**40, dtype=torch.float32)
-    fresh = fresh.to(context.device)
     tables = []
     cells = list(itertools.product(s.orders, s.noises, s.placements))
     with context.progress(len(cells) * max(s.steps), "training at every rate") as advance:
@@ -106,8 +104,10 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 PlantedInteractions(inputs, {order: 1.0}, {order: s.subsets}, seed=seed)
                 for seed in seeds
             ]
-            x, y = planted_data(targets, inputs, seeds, samples=s.samples, noise=noise)
-            truth = torch.stack([target(fresh) for target in targets], dim=1)
+            task = planted_task(
+                targets, inputs, context, samples=s.samples, noise=noise, fresh=s.test_points
+            )
+            fresh, truth = (part.to(context.device) for part in (task.fresh, task.truth))
             ensemble = MLPEnsemble(
                 (s.dim, *[s.width] * s.depth, 1),
                 seeds=seeds * len(s.rates),
@@ -116,7 +116,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
             )
             result = fit(
                 ensemble,
-                Samples(x[own], y[own], batch_size=s.batch_size),
+                Samples(task.x[own], task.y[own], batch_size=s.batch_size),
                 steps=max(s.steps),
                 learning_rate=s.learning_rate,
                 snapshots=s.steps,
