@@ -11,31 +11,20 @@ import torch
 
 from experiments import discovery
 from experiments.questions import (
-    best_rate,
     bike_share,
-    co_adaptation,
     conditional_mean,
     decay_law,
     digits,
     distillation_accuracy,
     dropout_uncertainty,
     effective_learning_rate,
-    every_layer,
     four_laws,
-    learning_curves,
-    newsgroups,
     pure_interaction,
-    pure_noise,
-    regularizers,
-    subnetworks,
     surviving_effects,
-    weight_decay,
 )
-from experiments.running.context import Context, UserError
+from experiments.running.context import Context
 from experiments.running.data import bike_sharing
 from interactions import Dropout, MLPEnsemble, OrderSpectrum, Patience, Samples, Uniform, fit
-from interactions.planted import PlantedInteractions, covariance
-from interactions.theory import dropped_out_spectrum
 from paper_results import published
 
 CONTEXT = Context(quiet=True)
@@ -364,18 +353,6 @@ def test_the_one_step_is_the_optimizers_own() -> None:
         torch.testing.assert_close(task.amplitudes(again) - before, moved[optimizer])
 
 
-def test_noise_is_shared_by_all_or_that_of_a_networks_seed() -> None:
-    inputs = Uniform(-1.0, 1.0, dim=25)
-    x, y = pure_noise.noise_data(inputs, [0] * 10, samples=1000, noise=5.0, shared=True)
-    assert x.shape == (1000, 25)
-    assert y.std().item() == pytest.approx(5, rel=0.1)
-    x, y = pure_noise.noise_data(inputs, [0, 1, 0, 1], samples=1000, noise=5.0, shared=False)
-    assert x.shape == (4, 1000, 25)
-    assert torch.equal(x[0], x[2])
-    assert not torch.equal(x[0], x[1])
-    assert torch.equal(y[1], y[3])
-
-
 def test_bike_sharing_is_split_and_standardised_as_released(data_dir) -> None:
     (x_train, y_train), (x_test, y_test) = bike_share.split(bike_sharing(data_dir))
     assert x_train.shape == (13_003, 13)
@@ -508,185 +485,6 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch() -> None:
     torch.testing.assert_close(network.weights[0][0], again.weights[0][0])
 
 
-def test_thresholds_change_the_class_of_as_many_documents_as_they_say() -> None:
-    frequency = {
-        name: [(1 - threshold(k)) ** k for k in (1, 2, 3)]
-        for name, threshold in newsgroups.THRESHOLDS.items()
-    }
-    assert frequency["released"] == pytest.approx([0.3, 0.2601, 0.2836], abs=1e-4)
-    assert frequency["text"] == pytest.approx([0.5, 0.25, 0.125])
-    assert frequency["even"] == pytest.approx([0.3, 0.3, 0.3])
-    rng = np.random.default_rng(0)
-    x, y = np.zeros((20_000, 1)), np.zeros(20_000, dtype=int)
-    for order in (1, 2, 3):
-        points, labels = newsgroups._planted(x, y, order, newsgroups.CONTROLLED, rng)
-        assert points.shape == (20_000, 1 + order)
-        share = (labels == newsgroups.NEW_CLASS).double().mean().item()
-        assert share == pytest.approx(0.3, abs=0.015)
-
-
-def test_the_twin_plants_effects_of_one_order_and_equal_size() -> None:
-    s = best_rate.Settings()
-    inputs = Uniform(-1.0, 1.0, dim=s.dim)
-    for order in s.orders:
-        target = best_rate.PlantedInteractions(inputs, {order: 1.0}, {order: s.subsets}, seed=1)
-        share = target.spectrum(inputs, 3).share
-        assert share[order - 1] == pytest.approx(1)
-        _, y = best_rate.planted_data([target], inputs, [1], samples=20_000, noise=0.0)
-        assert y.var().item() == pytest.approx(1, abs=0.1)
-        _, noisy = best_rate.planted_data([target], inputs, [1], samples=20_000, noise=0.5)
-        assert (noisy - y).std().item() == pytest.approx(0.5, abs=0.02)
-
-
-def test_little_training_favours_a_lower_rate_the_higher_the_order() -> None:
-    settings = best_rate.Settings(
-        orders=(1, 3),
-        noises=(1.0,),
-        placements=("activation",),
-        rates=(0.0, 0.25),
-        repeats=2,
-        steps=(300,),
-    )
-    best = best_rate.summary(best_rate.run(settings, CONTEXT)).set_index("order")["best_rate"]
-    assert best[1] == 0.25
-    assert best[3] == 0.0
-
-
-def test_noise_raises_the_best_rate() -> None:
-    settings = best_rate.Settings(
-        orders=(1,),
-        noises=(0.25, 2.0),
-        placements=("activation",),
-        rates=(0.125, 0.375),
-        repeats=2,
-        steps=(1000,),
-    )
-    found = best_rate.summary(best_rate.run(settings, CONTEXT)).set_index("noise")["best_rate"]
-    assert found[0.25] == 0.125
-    assert found[2.0] == 0.375
-
-
-def test_the_error_of_a_best_rate_holds_the_grids() -> None:
-    best = {1: (0.25, 0.25), 2: (0.0, 0.5)}
-    table = pd.DataFrame(
-        [
-            {"placement": "input", "steps": 1, "noise": 1.0, "order": k, "rate": r, "repeat": i}
-            | {"error": abs(r - b)}
-            for k, of_repeat in best.items()
-            for i, b in enumerate(of_repeat)
-            for r in (0.0, 0.25, 0.5)
-        ]
-    )
-    found = best_rate.summary(table).set_index("order")
-    assert found["best_rate"].tolist() == [0.25, 0.25]
-    grid = 0.25 / 24**0.5
-    assert found.loc[1, "best_rate_error"] == pytest.approx(grid)
-    assert found.loc[2, "best_rate_error"] == pytest.approx(np.hypot(0.25, grid))
-
-
-SMALL_SUBNETWORKS = subnetworks.Settings(
-    depths=(1, 2), rates=(0.0, 0.5), repeats=3, units=6, dim=4, steps=300, masks=(4,), draws=200
-)
-
-
-def test_one_hidden_layer_averages_to_the_scaled_network_and_two_do_not() -> None:
-    table = subnetworks.run(SMALL_SUBNETWORKS, CONTEXT)
-    apart = table[table["quantity"] == "scaled"].groupby(["depth", "rate"])["variance"].max()
-    assert apart[1, 0.5] < 1e-24
-    assert apart[2, 0.5] > 1e-6
-    assert apart[2, 0.0] < 1e-24
-    # The variance of a mean of M independent masks is that of one over M.
-    parts = table[table["rate"] == 0.5].groupby(["quantity", "depth", "order"])["variance"].mean()
-    measured, one = parts["monte carlo"], parts["one subnetwork"]
-    large = one > 1e-3
-    assert large.sum() >= 4
-    assert (4 * measured / one)[large].to_numpy() == pytest.approx(1, abs=0.15)
-    rows = subnetworks.summary(table).set_index(["depth", "rate", "order"]).loc[2, 0.5]
-    expected = rows["one_subnetwork"] / rows["scaled"]
-    np.testing.assert_allclose(rows["like_masks"], expected)
-
-
-def test_errors_of_subnetworks_by_order_are_those_of_the_walsh_coefficients() -> None:
-    inputs = subnetworks.Rademacher(dim=3)
-    points = (2 * subnetworks.every_mask(3) - 1).double()
-    # Mean 2, orders 1, 2, 3 with squares 9, 16 + 1, 25.
-    a, b, c = points.T
-    values = 2 + 3 * a + 4 * a * b - b * c + 5 * a * b * c
-    found = subnetworks._by_order(values[None], points, inputs)
-    assert found[0] == pytest.approx([4, 9, 17, 25])
-
-
-def test_ratios_of_means_have_the_linearised_error() -> None:
-    index = pd.MultiIndex.from_product([[1], range(3)], names=["depth", "repeat"])
-    above, below = pd.Series([1.0, 2.0, 6.0], index), pd.Series([1.0, 2.0, 3.0], index)
-    found = subnetworks.ratio(above, below, ["depth"]).loc[1]
-    assert found["ratio"] == 1.5
-    assert found["standard_error"] == pytest.approx(np.std([-0.5, -1.0, 1.5], ddof=1) / 3**0.5 / 2)
-    assert subnetworks.ratio(above, 0 * below, ["depth"])["ratio"].isna().all()
-
-
-def test_weights_and_correlations_are_those_of_a_loop() -> None:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(400, 3, generator=generator)
-    ensemble = MLPEnsemble((3, 6, 5, 1), seeds=[0, 1], init="torch").eval()
-    with torch.no_grad():
-        # A dead unit in the second hidden layer of the second member.
-        weight, bias = ensemble.layers()[1]
-        weight[1, :, 2], bias[1, 0, 2] = 0.0, -1.0
-    found = co_adaptation.measured(ensemble, x)
-    assert [len(of_layer) for of_layer in found] == [6, 6, 3]
-    for i in range(2):
-        modules = list(ensemble.member(i))
-        h = x
-        for layer, linear in enumerate(modules[::2]):
-            w = linear.weight.detach().double().numpy()
-            mine = {name: values[i].item() for name, values in found[layer].items()}
-            assert mine["l2"] == pytest.approx(np.sqrt((w**2).sum()))
-            assert mine["mean_abs"] == pytest.approx(np.abs(w).mean())
-            if layer == 2:
-                break
-            norms = (w**2).sum(axis=1)
-            assert mine["units_share"] == pytest.approx(
-                norms.sum() ** 2 / (norms**2).sum() / len(w)
-            )
-            h = torch.relu(linear(h))
-            units = h.detach().double().numpy()
-            alive = units[:, units.std(axis=0) > 0]
-            assert mine["live_share"] == pytest.approx(alive.shape[1] / len(w))
-            pairs = np.corrcoef(alive.T)[np.triu_indices(alive.shape[1], 1)]
-            assert mine["correlation"] == pytest.approx(np.abs(pairs).mean(), abs=1e-6)
-    assert found[1]["live_share"][1] < 1
-
-
-def test_effective_shares_count_what_is_there() -> None:
-    shares = co_adaptation._effective_share(torch.tensor([[1.0, 1, 1, 1], [3.0, 0, 0, 0]]))
-    assert shares.tolist() == [1.0, 0.25]
-    same = torch.randn(1, 50, 1).expand(1, 50, 3)
-    live, correlation = co_adaptation._correlation(same.double())
-    assert live.item() == 1
-    assert correlation.item() == pytest.approx(1)
-    _, alone = co_adaptation._correlation(same[..., :1].double())
-    assert alone.isnan().all()
-
-
-def test_the_noise_and_the_mixture_have_one_total_variance() -> None:
-    s = co_adaptation.Settings(samples=4000)
-    inputs = Uniform(-1.0, 1.0, dim=s.dim)
-    for target in co_adaptation.TARGETS:
-        _, y = co_adaptation._data(target, inputs, [0, 1, 2], s)
-        assert y.var().item() == pytest.approx(4, abs=0.3)
-
-
-def test_dropout_shrinks_weights_fit_to_noise() -> None:
-    settings = replace(
-        co_adaptation.Settings(), targets=("noise",), rates=(0.0, 0.5), repeats=2, steps=(0, 300)
-    )
-    found = co_adaptation.summary(co_adaptation.run(settings, CONTEXT))
-    sizes = found[found["quantity"] == "l2"]
-    assert len(sizes) == 4
-    assert (sizes["change"] < -4 * sizes["change_error"]).all()
-
-
 def test_boosted_trees_give_high_orders_to_low_ones_where_points_are_few() -> None:
     pytest.importorskip("xgboost")
     settings = distillation_accuracy.Settings(
@@ -697,98 +495,6 @@ def test_boosted_trees_give_high_orders_to_low_ones_where_points_are_few() -> No
     assert low["exact"] < 0.02
     assert low["staged"] > 0.1
     assert abs(low["kernel"]) < 0.15
-
-
-def test_published_bars_of_noise_stand_beside_the_cells_they_belong_to() -> None:
-    """Fig 5 at rate 0 for "none"; of the masked bars of pane f there is nothing to compare."""
-    published = pure_noise._published(32)
-    shares = published.loc["none", 0.0]["published"]
-    assert shares.sum() == pytest.approx(1, abs=1e-6)
-    assert shares["2"] == pytest.approx(0.537, abs=1e-3)
-    assert published.loc["activation", 0.5]["published_variance"].sum() == pytest.approx(1.93, 0.01)
-    assert published.loc["both", 0.625].isna().all(axis=None)
-    assert len(pure_noise._published(8)) == 0
-
-
-def test_noise_networks_are_measured_at_every_look() -> None:
-    """A look earlier in a longer training is the end of a shorter one."""
-    tiny = replace(pure_noise.CONTROLLED, **TINY["pure_noise"])
-    short = pure_noise.run(tiny, CONTEXT)
-    long = pure_noise.run(replace(tiny, max_steps=40, also_after=(20,)), CONTEXT)
-    assert set(long["after"]) == {20, 40}
-    early = long[long["after"] == 20].reset_index(drop=True)
-    assert (early["steps"] == 20).all()
-    np.testing.assert_allclose(early["variance"], short["variance"], rtol=1e-4, atol=1e-6)
-
-
-def test_effects_to_be_learned_are_of_one_order_and_the_generators_are_not() -> None:
-    inputs = Uniform(-1.0, 1.0, dim=5)
-    for order in (1, 2, 3):
-        variance = learning_curves.target(f"pure {order}", inputs).spectrum(inputs, 3).variance
-        np.testing.assert_allclose(variance, np.eye(4)[order - 1], atol=1e-12)
-    mixture = learning_curves.target("mixture", inputs)
-    np.testing.assert_allclose(mixture.spectrum(inputs, 3).variance, [1, 1, 1, 0], atol=1e-12)
-    # Called a pair, and 97% a main effect.
-    pair = learning_curves.target("generator 2", inputs).spectrum(inputs, 3)
-    assert pair.share[0] == pytest.approx(0.974, abs=1e-3)
-    moved = learning_curves.target("generator 2 on inputs 2, 3", inputs)
-    assert set(moved.subset_variances(inputs)) == {(2,), (2, 3)}
-    assert covariance(moved, moved, inputs) == pytest.approx(pair.total_variance)
-
-
-def test_half_epochs_and_what_is_kept_are_read_off_the_amplitudes() -> None:
-    """Without dropout half is reached at epoch 3, with it at 6: kept early .25, last .5."""
-    curves = {0.0: [0.0, 0.4, 0.8, 1.0], 0.25: [0.0, 0.1, 0.2, 0.5], 0.5: [0.0, 0.0, 0.01, 0.02]}
-    table = pd.DataFrame(
-        [
-            {"target": "pure 2", "order": "2", "rate": r, "repeat": 0, "epoch": e}
-            | {"quantity": "amplitude", "value": v}
-            for r, values in curves.items()
-            for e, v in zip((0, 2, 4, 8), values, strict=True)
-        ]
-    )
-    half = learning_curves.half_epochs(table).set_index("rate")
-    assert half.loc[0.0, "epoch"] == pytest.approx(2.5)
-    assert half.loc[0.25, "epoch"] == pytest.approx(4 + 4 * 0.05 / 0.3)
-    assert np.isnan(half.loc[0.5, "epoch"])
-    kept = learning_curves.kept(table).set_index("rate")
-    assert kept.loc[0.25, ["early", "last"]].tolist() == pytest.approx([0.25, 0.5])
-    assert kept.loc[0.0, ["early", "last"]].tolist() == [1, 1]
-
-
-def test_boosted_trees_over_training_stand_beside_the_published_shares() -> None:
-    pytest.importorskip("xgboost")
-    tiny = replace(learning_curves.RELEASED, **TINY["learning_curves"] | {"tree_epochs": (0,)})
-    tiny = replace(tiny, targets=("generator 1",), rates=(0.0,), repeats=1, max_order=3)
-    table = learning_curves.run(tiny, CONTEXT)
-    trees = table[table["quantity"] == "tree_share"]
-    assert trees["value"].sum() == pytest.approx(1)
-    assert trees["published"].sum() == pytest.approx(1, abs=1e-6)
-    assert learning_curves.summary(table)["gap"].notna().sum() == 3
-
-
-def test_decay_is_compared_with_dropout_at_the_same_total_variance() -> None:
-    """Halfway in the logarithm of the total, decay's share is halfway; beyond, unknown."""
-    cells = [
-        ("none", 0.0, 16.0, 0.2),
-        ("coupled decay", 0.1, 1.0, 0.6),
-        ("input dropout", 0.25, 4.0, 0.7),
-        ("input dropout", 0.5, 0.5, 0.9),
-    ]
-    table = pd.DataFrame(
-        [
-            {"measure": "unbiased", "regulariser": kind, "strength": s, "repeat": 0}
-            | {"order": order, "share": part, "variance": part * total}
-            for kind, s, total, first in cells
-            for order, part in (("1", first), (">1", 1 - first))
-        ]
-    )
-    pairs = weight_decay.matched(table).set_index(["rate", "order"])
-    assert pairs.loc[(0.25, "1"), "decay_share"] == pytest.approx(0.4)
-    assert pairs.loc[(0.25, ">1"), "dropout_share"] == pytest.approx(0.3)
-    assert np.isnan(pairs.loc[(0.5, "1"), "decay_share"])
-    summary = weight_decay.summary(table).set_index(["measure", "strength"])
-    assert summary.loc[("dropout - decay", 0.25), "1"] == pytest.approx(0.3)
 
 
 def test_networks_on_bike_sharing_stop_where_held_out_hours_are_answered_best() -> None:
@@ -819,37 +525,6 @@ def test_a_constant_lies_between_the_published_networks_of_the_highest_rates(dat
     last = read[(read["epoch"] == 475) & (read["quantity"] == "test_mse")]
     last = last.set_index("dropout_rate")["mean"]
     assert last[0.5] > constant > last[0.375] > y_test.double().var().item()
-
-
-def test_the_map_from_the_last_hidden_layer_is_all_main_effects() -> None:
-    settings = replace(
-        every_layer.Settings(), **TINY["every_layer"] | {"tolerance": 0.1, "steps": (200,)}
-    )
-    table = every_layer.run(settings, CONTEXT)
-    assert set(table["layer"]) == {0, 1, 2}
-    rows = table[(table["layer"] == 2) & (table["order"] == "1")]
-    assert len(rows) == 4
-    for row in rows.itertuples():
-        assert abs(row.share - 1) < 4 * row.share_standard_error + abs(row.left_out), row
-
-
-def test_a_layers_change_is_that_of_the_same_repeat() -> None:
-    row = {"target": "noise", "steps": 9, "layer": 1, "variance": 0.5}
-    table = pd.DataFrame(
-        [
-            row | {"rate": rate, "repeat": i, "order": order, "share": share}
-            for rate, firsts in ((0.0, (0.2, 0.6)), (0.5, (0.7, 0.9)))
-            for i, first in enumerate(firsts)
-            for order, share in (("1", first), (">1", 1 - first))
-        ]
-    )
-    found = every_layer.summary(table).set_index("rate")
-    assert found["interactions"].tolist() == pytest.approx([0.6, 0.2])
-    assert found["change"].tolist() == pytest.approx([0.0, -0.4])
-    assert found["change_error"].tolist() == pytest.approx([0.0, 0.1])
-    assert found["total"].tolist() == pytest.approx([1.0, 1.0])
-    without = every_layer.summary(table[table["rate"] > 0])
-    assert without["change"].isna().all()
 
 
 def dot(row: int, column: int) -> torch.Tensor:
@@ -938,139 +613,3 @@ def test_what_all_logits_share_is_not_measured() -> None:
     torch.testing.assert_close(logits.unflatten(1, (2, 10)).sum(dim=2), torch.zeros(7, 2))
     own = ensemble.select([1])(x)
     torch.testing.assert_close(logits[:, 10:].softmax(dim=1), own.softmax(dim=1))
-
-
-def networks_of(spectra: dict[tuple[str, float], np.ndarray]) -> pd.DataFrame:
-    """What the selectivity of regularizers is computed from: exact spectra, errors growing."""
-    rows = []
-    for error, ((name, strength), variances) in enumerate(spectra.items()):
-        key = {"target": "products", "regularizer": name, "strength": strength, "repeat": 0}
-        key |= {"steps": 100, "standard_error": 0.0}
-        rows.append(key | {"quantity": "test_error", "value": 1.0 + error})
-        for order, variance in zip(("1", "2", "3", ">3"), variances, strict=True):
-            rows.append(key | {"quantity": "variance", "order": order, "value": variance})
-    return pd.DataFrame(rows)
-
-
-def test_slopes_along_a_path_are_those_of_the_law_and_none_of_shrinkage() -> None:
-    inputs = Uniform(-1.0, 1.0, dim=3)
-    planted = PlantedInteractions(inputs, {1: 1.0, 2: 1.0, 3: 1.0})
-    plain = planted.spectrum(inputs, 3).variance
-    spectra = {("none", 0.0): plain}
-    for rate in (0.125, 0.25, 0.5):
-        after = dropped_out_spectrum(planted, inputs, rate, 3)
-        spectra["input dropout", rate] = after.variance
-    spectra |= {("L1", 0.1): 0.8 * plain, ("L1", 0.2): 0.4 * plain}
-    # A path that falls: four units are weaker than two, and the first to leave less than half.
-    spectra |= {("smaller width", 4.0): plain * [1, 0.25, 0.0625, 1]}
-    spectra |= {("smaller width", 2.0): plain * [0.1, 0, 0, 1]}
-    rows = pd.DataFrame(regularizers.selectivities(networks_of(spectra)))
-    slopes = rows.set_index(["regularizer", "where", "strength"])["value"].sort_index()
-    for rate in (0.125, 0.25, 0.5):
-        assert slopes["input dropout", "strength", rate] == pytest.approx(2 * np.log(1 - rate))
-    assert slopes["input dropout", "best", 0.125] == pytest.approx(2 * np.log(0.875))
-    assert slopes["L1"][["half", "strength", "best"]].to_numpy() == pytest.approx(0, abs=1e-12)
-    assert slopes["L1"]["quarter"].isna().all()
-    dropout = rows[rows["regularizer"] == "input dropout"].set_index("where")
-    np.testing.assert_allclose(dropout["value"], dropout["theory"])
-    totals = [plain.sum(), *(spectra["input dropout", r].sum() for r in (0.125, 0.25, 0.5))]
-    half = np.interp(np.log(2), -np.log(np.array(totals) / totals[0]), range(4))
-    expected = np.interp(half, range(4), [0, *(2 * np.log(1 - r) for r in (0.125, 0.25, 0.5))])
-    assert dropout.loc["half", "value"] == pytest.approx(expected)
-    width = rows[rows["regularizer"] == "smaller width"].set_index(["where", "strength"])
-    assert width.loc[("strength", 4.0), "value"] == pytest.approx(np.log(0.25))
-    assert width.loc[("strength", 4.0), "order"] == "1 2 3"
-    half = width.loc["half"].iloc[0]
-    assert -np.log(4) < half["value"] < 0
-    # One order alone has no slope, and a place that is not reached has no orders.
-    assert np.isnan(width.loc["quarter"].iloc[0]["value"])
-    assert width.loc["quarter"].iloc[0]["order"] == "1"
-    missed = rows[(rows["regularizer"] == "L1") & (rows["where"] == "quarter")]
-    assert missed[["value", "order"]].isna().all(axis=None)
-    assert rows["theory"].notna().sum() == 6
-
-
-def test_orders_lost_in_their_errors_are_left_out_of_slopes() -> None:
-    plain = np.array([4.0, 2.0, 1.0, 0.0])
-    table = networks_of({("none", 0.0): plain, ("L1", 1.0): plain * [0.1, 0.1, 0.5, 0]})
-    noisy = (table["regularizer"] == "L1") & (table["order"] == "3")
-    table.loc[noisy, "standard_error"] = 0.2
-    rows = pd.DataFrame(regularizers.selectivities(table)).set_index("where")
-    assert rows["order"].tolist() == ["1 2"] * 4
-    np.testing.assert_allclose(rows["value"], 0.0, atol=1e-12)
-    assert (
-        regularizers.summary(pd.concat([table, rows.reset_index().assign(target="products")]))[
-            "orders"
-        ].tolist()
-        == ["1 2"] * 3
-    )
-
-
-def products(**changes: object) -> pd.DataFrame:
-    settings = replace(
-        regularizers.PRESETS["controlled", "paper"],
-        targets=("products",),
-        regularizers=("input dropout",),
-        **changes,
-    )
-    table = regularizers.run(settings, CONTEXT)
-    return table[(table["quantity"] == "selectivity") & (table["steps"] == max(settings.steps))]
-
-
-def test_a_little_training_brings_input_dropout_on_products_near_the_law() -> None:
-    slopes = products(rates=(0.25,), repeats=2, steps=(800,), data=(1,))
-    slopes = slopes[slopes["where"] == "strength"]
-    assert (slopes["value"] / slopes["theory"]).between(0.7, 1.1).all()
-
-
-@pytest.mark.slow
-def test_input_dropout_on_products_has_the_slope_of_the_law() -> None:
-    """At the paper preset; up to r = 1/4, where inputs kept fully are 42% of all or more.
-
-    To 8%: the third order, the highest there is, also holds what the networks' answers are off by.
-    """
-    slopes = products()
-    at = slopes[(slopes["where"] == "half") | (slopes["strength"] <= 0.25)]
-    groups = at.groupby(["where", "strength"], dropna=False)
-    assert len(groups) == 5
-    for _, group in groups:
-        error = group["value"].sem()
-        assert len(group) == 10
-        assert error < 0.02
-        assert group["value"].mean() == pytest.approx(group["theory"].mean(), rel=0.08)
-
-
-def test_regularizers_learn_from_hours_that_are_not_held_out(data_dir) -> None:
-    settings = replace(
-        regularizers.PRESETS["controlled", "quick"], samples=1000, data=(2, 8), repeats=3
-    )
-    target = regularizers.make_target("bike", settings, replace(CONTEXT, data_dir=data_dir))
-    assert target.x.shape == (3, 8000, 13)
-    held_out = {tuple(row) for row in target.fresh.tolist()}
-    assert len(held_out) > 2000
-    for x in target.x:
-        rows = {tuple(row) for row in x.tolist()}
-        assert len(rows) == 8000
-        assert not rows & held_out
-    assert not torch.equal(target.x[0], target.x[1])
-    with pytest.raises(UserError, match="16000 hours were asked for"):
-        regularizers.make_target(
-            "bike", replace(settings, data=(16,)), replace(CONTEXT, data_dir=data_dir)
-        )
-
-
-def test_targets_of_regularizers_have_variance_near_one() -> None:
-    settings = replace(regularizers.PRESETS["controlled", "quick"], samples=20_000, data=(1,))
-    for name, orders in (("noise", 0), ("mixture", 4), ("products", 3)):
-        target = regularizers.make_target(name, settings, CONTEXT)
-        noise = {"noise": 1.0, "mixture": 0.25, "products": 0.0}[name]
-        variance = target.truth.double().var(dim=0).mean().item()
-        assert variance == pytest.approx(float(orders > 0), abs=0.1)
-        assert target.y.double().var().item() == pytest.approx(variance + noise, abs=0.1)
-
-
-def test_strengths_must_grow_along_a_path() -> None:
-    with pytest.raises(ValueError, match="widths must be positive, from weak to strong"):
-        regularizers.Settings(widths=(2, 4))
-    with pytest.raises(ValueError, match="unknown regularizers"):
-        regularizers.Settings(regularizers=("hope",))
