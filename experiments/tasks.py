@@ -6,16 +6,19 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from interactions import Dropout, Inputs, MLPEnsemble, OrderSpectrum
+from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum
 from interactions.anova import released_distillation
 from interactions.planted import Planted, SumOfProducts, Term, covariance, paper_generator
+
+from .running.context import Context, UserError
+from .running.data import bike_sharing
 
 S = TypeVar("S")
 Pair = tuple[Tensor, Tensor]
@@ -68,6 +71,31 @@ def of_members(measured: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
     return measured.join(members, on="output").drop(columns="output")
 
 
+def long_by_order(
+    values: np.ndarray, orders: Iterable, outputs: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Columns `output`, `order` and `value`, a row per network and order, of `values` [m, orders].
+
+    `outputs` are the networks' places in their ensemble; without, those of all, in turn.
+    """
+    table = pd.DataFrame(values, index=outputs, columns=pd.Index(orders, name="order"))
+    return table.rename_axis("output").stack().rename("value").reset_index()
+
+
+def shares_and_variances(spectrum: OrderSpectrum) -> pd.DataFrame:
+    """A spectrum in long form: `output`, `order`, `quantity`, `value` and its `standard_error`.
+
+    Every share is followed by the variance of the same network and order.
+    """
+    frame = spectrum.to_frame()
+    share = frame.drop(columns=["variance", "standard_error"])
+    share = share.rename(columns={"share": "value", "share_standard_error": "standard_error"})
+    variance = frame.drop(columns=["share", "share_standard_error"])
+    variance = variance.rename(columns={"variance": "value"})
+    both = [share.assign(quantity="share"), variance.assign(quantity="variance")]
+    return pd.concat(both).sort_index(kind="stable")
+
+
 # Data: the same seed has the same data, whatever else is trained beside it.
 
 
@@ -105,6 +133,55 @@ def planted_data(
     for i, target in enumerate(targets):
         y[i] += target(x[i])
     return x, y
+
+
+class Task(NamedTuple):
+    """What networks learn, and where their errors are taken, for every repeat.
+
+    The inputs' distribution; training points and targets, [R, n, d] and [R, n]; fresh points
+    [m, d], the same for all, and what is to be answered there, [m, R].
+    """
+
+    inputs: Inputs
+    x: Tensor
+    y: Tensor
+    fresh: Tensor
+    truth: Tensor
+
+
+def planted_task(
+    targets: Sequence[Planted],
+    inputs: Inputs,
+    context: Context,
+    *,
+    samples: int,
+    noise: float,
+    fresh: int,
+) -> Task:
+    """A planted function and a data set of its own for every repeat; the truth has no noise."""
+    seeds = context.seeds(len(targets))
+    x, y = planted_data(targets, inputs, seeds, samples=samples, noise=noise)
+    points = inputs.sample(fresh, generator=context.seed + 2**40, dtype=torch.float32)
+    return Task(inputs, x, y, points, torch.stack([f(points) for f in targets], dim=1))
+
+
+def bike_task(context: Context, *, samples: int, repeats: int) -> Task:
+    """Bike sharing before July 2012: a fifth held out, the same for all, training hours by repeat.
+
+    Raises UserError for more samples than there are hours.
+    """
+    (x, y), _ = bike_hours(bike_sharing(context.data_dir))
+    held_out, rest = _shuffled(len(x), context.seed).tensor_split([len(x) // 5])
+    if samples > len(rest):
+        raise UserError(f"{samples} hours were asked for training, there are {len(rest)}")
+    seeds = context.seeds(repeats)
+    chosen = torch.stack([rest[_shuffled(len(rest), seed)[:samples]] for seed in seeds])
+    truth = y[held_out, None].expand(-1, repeats)
+    return Task(Empirical(x[held_out]), x[chosen], y[chosen], x[held_out], truth)
+
+
+def _shuffled(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
 def pure_effects(name: str, inputs: Inputs) -> dict[int, SumOfProducts]:
@@ -154,6 +231,18 @@ def answers(function: Callable[[Tensor], Tensor], x: Tensor, *, chunk: int = 2**
     """
     with torch.no_grad():
         return torch.cat([function(part) for part in x.split(chunk)])
+
+
+class Together(nn.Module):
+    """Ensembles of several shapes as one function, [n, members of all]: one sample serves all."""
+
+    def __init__(self, ensembles: Sequence[MLPEnsemble]) -> None:
+        super().__init__()
+        self.ensembles = nn.ModuleList(ensembles)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([ensemble(x) for ensemble in self.ensembles], dim=1)
 
 
 def amplitudes(values: Tensor, effect: Tensor) -> Tensor:
