@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 
@@ -30,11 +31,12 @@ def only(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
 
     No rows where a column is missing, as in runs that measured something else.
     """
+    if not wanted.keys() <= set(table.columns):
+        return table.iloc[:0]
+    kept = np.ones(len(table), dtype=bool)
     for column, value in wanted.items():
-        if column not in table.columns:
-            return table.iloc[:0]
-        table = table[table[column].isin(value if isinstance(value, list) else [value])]
-    return table
+        kept &= table[column].isin(value if isinstance(value, list) else [value]).to_numpy()
+    return table[kept]
 
 
 def select(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
