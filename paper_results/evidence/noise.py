@@ -174,7 +174,7 @@ def left_by_nearest_setting(
     return chosen["totals" if nearest == "shares" else "shares"]
 
 
-REGULARIZER = "regulariser"
+REGULARIZER = "regularizer"
 """The column that names what acts on the networks, spelled as in the stored tables of decay."""
 
 

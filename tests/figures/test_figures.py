@@ -188,13 +188,13 @@ def test_decay_is_drawn_against_total_variance_where_there_is_dropout() -> None:
     row = {"measure": "unbiased", "repeat": 0, "order": "1", "share": 1.0}
     table = pd.DataFrame(
         [
-            row | {"regulariser": kind, "strength": s, "variance": v}
+            row | {"regularizer": kind, "strength": s, "variance": v}
             for kind, s, v in (("none", 0.0, 8.0), ("coupled decay", 0.1, 2.0))
         ]
     )
     (bars,) = weight_decay.draw(table)["weight_decay"].axes
     assert len(bars.patches) == 2
-    more = row | {"regulariser": "input dropout", "strength": 0.5, "variance": 4.0}
+    more = row | {"regularizer": "input dropout", "strength": 0.5, "variance": 4.0}
     table = pd.concat([table, pd.DataFrame([more])])
     (ax,) = weight_decay.draw(table)["weight_decay"].axes
     assert [line.get_xdata().tolist() for line in ax.lines[::3]] == [[8.0, 2.0], [8.0, 4.0]]

@@ -777,7 +777,7 @@ def test_decay_is_compared_with_dropout_at_the_same_total_variance() -> None:
     ]
     table = pd.DataFrame(
         [
-            {"measure": "unbiased", "regulariser": kind, "strength": s, "repeat": 0}
+            {"measure": "unbiased", "regularizer": kind, "strength": s, "repeat": 0}
             | {"order": order, "share": part, "variance": part * total}
             for kind, s, total, first in cells
             for order, part in (("1", first), (">1", 1 - first))
