@@ -18,7 +18,8 @@ import pandas as pd
 
 from interactions.theory import survival
 
-from ..running.context import Context, UserError
+from ..errors import UserError
+from ..running.context import Context
 
 QUESTION = "What does input dropout do to the mean of an effect of order k, given the inputs?"
 EDGES = np.linspace(-1.0, 1.0, 20)

@@ -33,7 +33,8 @@ from interactions import (
 from interactions.anova import held_out_distillation, released_distillation
 from interactions.planted import Product
 
-from ..running.context import Context, UserError
+from ..errors import UserError
+from ..running.context import Context
 from ..tasks import answers
 
 QUESTION = "Does distillation by boosted trees recover a network's spectrum?"

@@ -67,7 +67,7 @@ class Settings:
 
 PRESETS = {
     ("controlled", "tiny"): Settings(
-        orders=(2,),
+        orders=(1, 2),
         rates=(0.25, 0.5),
         starts=2,
         draws=16,
