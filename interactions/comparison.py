@@ -97,8 +97,10 @@ def reaches(path: Sequence[OrderSpectrum], part: float) -> float:
     """Where along a path the total variance first is `part` of that at its start, else NaN.
 
     A position of 1.5 is halfway between the second spectrum and the third, in the logarithm of
-    the total. Spectra are of one function each.
+    the total. Spectra are of one function each, and `part` lies between 0 and 1.
     """
+    if not 0 < part < 1:
+        raise ValueError(f"part must lie between 0 and 1, got {part}")
     totals = np.array([spectrum.total_variance for spectrum in path])
     goal = part * totals[0]
     below = np.flatnonzero(totals <= goal)

@@ -47,7 +47,16 @@ class Settings:
 
 
 PRESETS = {
-    ("controlled", "tiny"): Settings(rates=(0.0, 0.25), repeats=2, steps=5, batch_size=16),
+    ("controlled", "tiny"): Settings(
+        products=(1, 2),
+        rates=(0.0, 0.25),
+        repeats=2,
+        dim=3,
+        width=16,
+        batch_size=16,
+        steps=5,
+        test_points=2**12,
+    ),
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
         products=(1, 2, 3, 4),

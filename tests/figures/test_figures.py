@@ -16,6 +16,7 @@ from figures import (
     every_layer,
     four_laws,
     learning_curves,
+    newsgroups,
     published,
     pure_noise,
     regularizers,
@@ -23,6 +24,7 @@ from figures import (
     subnetworks,
     weight_decay,
 )
+from paper_results import published as published_numbers
 
 
 def test_an_order_has_one_colour_and_orders_differ() -> None:
@@ -131,15 +133,66 @@ def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -
 
 
 def test_published_bars_are_marked_where_they_end() -> None:
+    """Fig 5 at rate 0, on the bars of boosted trees alone; columns of older tables are not read."""
+    orders = ("1", "2", "3", ">3")
     rows = [
         {"width": 32, "after": 100, "placement": "none", "rate": 0.0, "repeat": 0, "order": k}
-        | {"measure": "released", "share": s, "variance": 2 * s}
-        | {"published": p, "published_variance": 3 * p}
-        for k, s, p in (("1", 0.7, 0.6), (">1", 0.3, 0.4))
+        | {"measure": measure, "share": 0.25, "variance": 0.5, "published": 9.0}
+        for measure in ("unbiased", "released")
+        for k in orders
     ]
-    (ax,) = pure_noise.draw(pd.DataFrame(rows))["pure_noise"].axes
-    assert ax.lines[0].get_ydata().tolist() == pytest.approx([0.6, 1.0])
-    assert [t.get_text() for t in ax.texts] == ["2\n(3)"]
+    unbiased, released = pure_noise.draw(pd.DataFrame(rows))["pure_noise"].axes
+    paper = pure_noise.published_bars(32).loc["none", 0.0]
+    (marks,) = (line.get_ydata().tolist() for line in released.lines if len(line.get_ydata()))
+    assert marks == pytest.approx(paper["share"].loc[list(orders)].cumsum().tolist())
+    assert marks[-1] == pytest.approx(1, abs=1e-6)
+    assert [t.get_text() for t in unbiased.texts] == ["2"]
+    assert [t.get_text() for t in released.texts] == [f"2\n({paper['variance'].sum():.2g})"]
+    assert not any(len(line.get_ydata()) for line in unbiased.lines)
+
+
+def test_published_bars_of_noise_belong_to_their_cells_and_masked_ones_are_none() -> None:
+    """Fig 5 at rate 0 for "none"; of the masked bars of pane f there is nothing to compare."""
+    paper = pure_noise.published_bars(32)
+    assert paper.loc["none", 0.0]["share"]["2"] == pytest.approx(0.537, abs=1e-3)
+    assert paper.loc["activation", 0.5]["variance"].sum() == pytest.approx(1.93, 0.01)
+    assert ("both", 0.625) not in paper.index.droplevel("order")
+    assert ("activation", 0.0) not in paper.index.droplevel("order")
+    assert len(pure_noise.published_bars(8)) == 0
+
+
+def test_published_bars_of_weight_decay_are_marked_where_they_end() -> None:
+    paper = weight_decay.published_bars().set_index(["strength", "order"])
+    rows = [
+        {"measure": measure, "regularizer": kind, "strength": s, "repeat": 0, "order": k}
+        | {"share": 0.25, "variance": 1.0}
+        for measure in ("unbiased", "released")
+        for kind, s in (("none", 0.0), ("coupled decay", 0.05))
+        for k in ("1", "2", "3", ">3")
+    ]
+    unbiased, released = weight_decay.draw(pd.DataFrame(rows))["weight_decay"].axes
+    (marks,) = (line.get_ydata() for line in released.lines if len(line.get_ydata()))
+    ends = [paper.loc[s]["share"].cumsum().tolist() for s in (0.0, 0.05)]
+    assert sorted(marks) == pytest.approx(sorted(ends[0] + ends[1]))
+    totals = [paper.loc[s]["variance"].sum() for s in (0.0, 0.05)]
+    assert [t.get_text() for t in released.texts] == [f"4\n({total:.3g})" for total in totals]
+    assert [t.get_text() for t in unbiased.texts] == ["4", "4"]
+
+
+def test_accuracies_stand_beside_the_printed_and_the_logged_ones() -> None:
+    row = {"accuracy": 0.5, "accuracy_new": 0.5, "accuracy_old": 0.5, "share_new": 0.3}
+    table = pd.DataFrame(
+        [row | {"order": k, "rate": r, "repeat": 0} for k in (1, 2) for r in (0.0, 0.375)]
+    )
+    first, second = newsgroups.draw(table)["newsgroups"].axes
+    lines = [line.get_ydata().tolist() for line in first.lines if line.get_marker() in ("D", "s")]
+    printed = newsgroups.printed().set_index(["order", "rate"])["mean"]
+    assert lines[0] == printed.loc[[(1, 0.0), (1, 0.375)]].tolist() == [0.52, 0.57]
+    logged = newsgroups.logged().set_index(["order", "rate"])["mean"]
+    assert lines[1] == logged.loc[[(1, 0.0), (1, 0.375)]].tolist()
+    # The log holds order 1 alone.
+    (_, gone) = [line for line in second.lines if line.get_marker() in ("D", "s")]
+    assert len(gone.get_ydata()) == 0
 
 
 def test_each_width_of_the_noise_networks_has_its_picture() -> None:
@@ -152,9 +205,10 @@ def test_each_width_of_the_noise_networks_has_its_picture() -> None:
 def test_spectra_over_training_are_points_on_the_papers_lines() -> None:
     table = pd.DataFrame(
         [
-            {"target": "generator 1", "rate": 0.5, "repeat": i, "epoch": e, "order": k}
-            | {"quantity": quantity, "value": 0.5, "published": 0.4 if published else None}
-            for quantity, published in (("tree_share", True), ("share", False), ("test_mse", False))
+            {"target": target, "rate": 0.5, "repeat": i, "epoch": e, "order": k}
+            | {"quantity": quantity, "value": 0.5}
+            for target in ("generator 2 on inputs 2, 3", "pure 1")
+            for quantity in ("tree_share", "share", "test_mse")
             for k in ("1", "2")
             for e in (0, 5)
             for i in range(2)
@@ -162,17 +216,25 @@ def test_spectra_over_training_are_points_on_the_papers_lines() -> None:
     )
     pictures = learning_curves.draw(table)
     assert list(pictures) == ["learning_curves", "learning_curves_unbiased"]
-    ax = pictures["learning_curves"].axes[0]
-    heights = [line.get_ydata().tolist() for line in ax.lines]
+    first, _, alone, _ = pictures["learning_curves"].axes
+    heights = [line.get_ydata().tolist() for line in first.lines]
     assert [0.5, 0.5] in heights
-    assert [0.4, 0.4] in heights
+    read = (
+        published_numbers("fig7")
+        .set_index(["generator", "dropout_rate", "order", "epoch"])
+        .sort_index()
+    )
+    assert read.loc[(2, 0.5, 1)].loc[[0, 5], "mean"].tolist() in heights
+    # Of a target that is not the paper's nothing is published.
+    assert len(learning_curves.published_shares("pure 1")) == 0
+    assert all(line.get_ydata().tolist() in ([], [0.5, 0.5]) for line in alone.lines[-1:])
 
 
 def test_amplitudes_have_a_row_for_effects_alone_and_one_for_all_together() -> None:
     table = pd.DataFrame(
         [
             {"target": target, "rate": 0.5, "repeat": i, "epoch": e, "order": k}
-            | {"quantity": quantity, "value": 0.5, "published": None}
+            | {"quantity": quantity, "value": 0.5}
             for target, orders in (("pure 1", "1"), ("pure 2", "2"), ("mixture", "12"))
             for k in orders
             for quantity in ("amplitude", "share", "test_mse")
