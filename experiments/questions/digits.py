@@ -101,7 +101,6 @@ PRESETS = {
         epochs=2,
         copies=1,
         tolerance=1.0,
-        budget=2**12,
     ),
     ("controlled", "quick"): Settings(
         repeats=2,
