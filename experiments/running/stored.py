@@ -88,7 +88,7 @@ class Run:
         words += [f"--set {name}={_text(value)}" for name, value in self.differing().items()]
         words += [f"--grid {axis}" for axis in r.get("grid", [])]
         if self.wanted.swept:
-            words += [f"--seeds {_text(r['seeds'])}"] * (r["seeds"] != [0])
+            words += [f"--seeds {_listed(r['seeds'])}"] * (r["seeds"] != [0])
         elif r["seed"]:
             words.append(f"--seed {r['seed']}")
         return " ".join(words)
@@ -114,7 +114,7 @@ class Run:
         told = [f"{name}={_text(value)}" for name, value in self.differing().items()]
         told += [f"--grid {axis}" for axis in r.get("grid", [])]
         seeds = r["seeds"] if "seeds" in r else [r.get("seed", 0)]
-        return " ".join(told + [f"--seeds {_text(seeds)}"] * (seeds != [0]))
+        return " ".join(told + [f"--seed {_listed(seeds)}"] * (seeds != [0]))
 
     def is_as_full_as(self, other: Run) -> bool:
         """Whether it may stand for another run of the same: with its settings, or a full preset."""
@@ -219,6 +219,10 @@ def unfinished(folder: Path) -> list[Path]:
 
 def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:
     return f"python -m experiments {verb} {experiment} --protocol {protocol} --preset {preset}"
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return shlex.quote(",".join(map(str, seeds)))
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments import discovery
+from experiments.running.bound import SUMS, sums
 from experiments.running.context import UserError
 from experiments.running.stored import Wanted, find
 
@@ -21,16 +22,23 @@ def write_run(folder: Path, preset: str, *, steps: int, **more: object) -> Path:
     record |= {"settings": {"steps": steps, "products": [1]}, "device": "CPU", "seconds": 60}
     (run / "record.json").write_text(json.dumps(record | {"commit": "abc"} | more))
     (run / "table.csv").write_text("target,order\n")
+    rebind(run)
     return run
 
 
-def test_the_first_folder_counts_and_in_it_the_larger_preset(tmp_path: Path) -> None:
+def rebind(run: Path) -> None:
+    """Bind what is in a run's folder, as if it had been written so."""
+    files = {p.name: p.read_bytes() for p in run.iterdir() if p.name != SUMS}
+    (run / SUMS).write_bytes(sums(files))
+
+
+def test_the_larger_preset_counts_and_of_equals_the_readers(tmp_path: Path) -> None:
     wanted = Wanted("decay_law", "controlled")
     assert find(wanted, [tmp_path]) is None
-    quick = write_run(tmp_path / "mine", "quick", steps=10)
-    write_run(tmp_path / "stored", "paper", steps=10)
+    write_run(tmp_path / "mine", "quick", steps=10)
+    stored = write_run(tmp_path / "stored", "paper", steps=10)
     folders = [tmp_path / "mine", tmp_path / "stored"]
-    assert find(wanted, folders).folder == quick
+    assert find(wanted, folders).folder == stored
     paper = write_run(tmp_path / "mine", "paper", steps=10)
     assert find(wanted, folders).folder == paper
     assert find(Wanted("decay_law", "released"), folders) is None
@@ -41,8 +49,10 @@ def test_a_table_may_be_kept_compressed_until_it_is_run_anew(tmp_path: Path) -> 
     folder = write_run(tmp_path, "quick", steps=10)
     (folder / "table.csv").unlink()
     pd.DataFrame({"order": [1, 2]}).to_csv(folder / "table.csv.gz", index=False)
+    rebind(folder)
     assert find(wanted, [tmp_path]).table["order"].tolist() == [1, 2]
     pd.DataFrame({"order": [3]}).to_csv(folder / "table.csv", index=False)
+    rebind(folder)
     assert find(wanted, [tmp_path]).table["order"].tolist() == [3]
 
 
@@ -60,6 +70,7 @@ def test_sweeps_are_not_runs_and_broken_records_are_named(tmp_path: Path) -> Non
     run = write_run(tmp_path, "quick", steps=10, grid=["steps=1,2"])
     assert find(Wanted("decay_law", "controlled"), [tmp_path]) is None
     (run / "record.json").write_text("{")
+    rebind(run)
     with pytest.raises(UserError, match=r"record\.json is not the record of a run"):
         find(Wanted("decay_law", "controlled"), [tmp_path])
 
@@ -71,6 +82,7 @@ def test_a_sweep_is_found_apart_from_runs_and_tells_its_command(tmp_path: Path) 
     folder.mkdir()
     (folder / "record.json").write_text(json.dumps(record))
     (folder / "table.csv").write_text("order\n")
+    rebind(folder)
     assert find(Wanted("decay_law", "controlled"), [tmp_path]) is None
     assert find(Wanted("decay_law", "controlled", swept=True), [tmp_path]).command == (
         "python -m experiments sweep decay_law --protocol controlled --preset quick "
