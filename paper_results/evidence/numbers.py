@@ -22,7 +22,7 @@ def numbers_in(subject: ModuleType) -> dict[str, Callable[..., Estimate]]:
         for name, thing in vars(subject).items()
         if not name.startswith("_")
         and getattr(thing, "__module__", None) == subject.__name__
-        and getattr(thing, "__annotations__", {}).get("return") == Estimate.__name__
+        and getattr(thing, "__annotations__", {}).get("return") in (Estimate, Estimate.__name__)
     }
 
 

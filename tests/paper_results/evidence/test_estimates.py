@@ -58,9 +58,10 @@ def test_the_largest_gap_is_largest_in_size() -> None:
     assert largest_gap(cells) == Estimate(0.3, 0.02, 4)
 
 
-def test_the_error_of_a_cell_of_one_repeat_counts_as_known() -> None:
-    cells = pd.DataFrame({"gap": [-0.3], "standard_error": [0.02], "repeats": [1]})
-    assert largest_gap(cells) == Estimate(0.3, 0.02, None)
+@pytest.mark.parametrize(("repeats", "counted"), [(1, None), (2, 2)])
+def test_the_error_of_a_cell_of_one_repeat_counts_as_known(repeats, counted) -> None:
+    cells = pd.DataFrame({"gap": [-0.3], "standard_error": [0.02], "repeats": [repeats]})
+    assert largest_gap(cells) == Estimate(0.3, 0.02, counted)
 
 
 def test_orders_are_the_same_text_however_a_table_holds_them() -> None:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from scipy.stats import t as student
 
 from experiments.running.context import UserError
 from experiments.running.stored import Wanted, find
@@ -52,11 +53,16 @@ def test_the_boundary_is_that_of_99_percent_on_either_side_of_either_bound(repea
         assert states == ["inside", "open", "open", "open", "outside"]
 
 
-def test_an_interval_may_touch_its_bound_from_within() -> None:
-    """Nothing random: the number on its bound supports the claim, and past it speaks against."""
-    for check, into in ((AT_MOST_1, -1), (AT_LEAST_1, 1)):
-        values = [1.0, 1.0 - into * 1e-12]
-        assert [check.state(Estimate(v, 0.0)) for v in values] == ["inside", "outside"]
+def test_an_interval_that_touches_its_bound_is_inside_or_open_never_outside() -> None:
+    """About 0, so that its ends are the margin to the last bit."""
+    zero, margin = Estimate(0.0, 0.5, 10), 0.5 * student.ppf(0.995, 9)
+    for bounds, state in (
+        ({"at_least": -margin}, "inside"),
+        ({"at_most": margin}, "inside"),
+        ({"at_least": margin}, "open"),
+        ({"at_most": -margin}, "open"),
+    ):
+        assert Check(number="ties", says="", **bounds).state(zero) == state
 
 
 def test_a_number_between_two_bounds_can_leave_on_either_side() -> None:
