@@ -14,7 +14,7 @@ from .. import discovery
 from ..errors import UserError
 from .bound import DamagedError, bound_names, content_of, is_bound, verified_one
 from .settings import differences, grid
-from .shards import RECORD, Shard, split
+from .shards import RECORD, Shard, data_of, split
 
 SHARDS = "shards"
 PLAN, BEGUN = "plan.json", "begun.json"
@@ -78,9 +78,10 @@ class Plan:
     def points(self, data_dir: Path | None = None) -> list[tuple[dict[str, object], list[Shard]]]:
         """Every grid point and seed, as columns of the table, and its shards."""
         out = []
+        told = {"base": self.settings, "data": data_of(self.experiment, data_dir)}
         for at, settings in grid(self.settings, self.grid):
             for seed in self.seeds:
-                shards = split(self.experiment, settings, seed=seed, base=self.settings)
+                shards = split(self.experiment, settings, seed=seed, **told)
                 out.append(({**at, "seed": seed} if self.swept else {}, shards))
         return out
 

@@ -14,10 +14,12 @@ import pytest
 from experiments import discovery
 from experiments.errors import StoppedError, UserError
 from experiments.questions import decay_law
-from experiments.running.execute import Resources
+from experiments.running import store
+from experiments.running.execute import Resources, compute
 from experiments.running.settings import differences, from_file, grid
 from experiments.running.shards import read, save, split
 from experiments.running.status import progress
+from experiments.running.stored import runs_in
 
 FOLDER = "toy-controlled-quick"
 
@@ -47,6 +49,84 @@ def test_names_follow_settings_seed_and_source() -> None:
     assert split("decay_law", settings, seed=1)[0].name not in names
     assert split("decay_law", replace(settings, width=65), seed=0)[0].name not in names
     assert replace(one, source="other").name not in names
+    assert replace(one, data=(("mnist", "0"),)).name not in names
+    assert replace(one, versions=(("torch", "1.0"),)).name not in names
+    assert replace(one, label="other").name in names
+
+
+READ = {
+    "bike_sharing(": "bike_sharing",
+    "bike_task(": "bike_sharing",
+    "mnist(": "mnist",
+    "twenty_newsgroups(": "20newsgroups",
+}
+
+
+@pytest.mark.parametrize("name", discovery.NAMES)
+def test_a_question_names_the_data_it_reads(name: str) -> None:
+    source = (discovery.FOLDER / f"{name}.py").read_text()
+    read = {data for call, data in READ.items() if call in source}
+    assert set(getattr(discovery.load(name), "DATA", ())) == read
+
+
+def test_other_data_are_other_shards_and_come_back_with_the_data(
+    toy, invoke, tmp_path, monkeypatch
+) -> None:
+    """Also the texts halved, a run, and the texts put back."""
+    monkeypatch.setattr(toy, "DATA", ("texts",), raising=False)
+
+    def read(content: str) -> str:
+        monkeypatch.setattr("experiments.running.shards.fingerprint", lambda name, place: content)
+        monkeypatch.setattr(toy, "run", scaled(len(content)))
+        invoke("run", "toy", "--out", tmp_path)
+        return table(tmp_path)
+
+    run = toy.run
+
+    def scaled(factor: int):
+        def measured(settings, context):
+            out = run(settings, context)
+            return out.assign(value=factor * out["value"])
+
+        return measured
+
+    whole, half = read("texts"), read("te")
+    assert whole != half
+    assert len(toy.ran) == 8
+    assert read("texts") == whole
+    assert len(toy.ran) == 8
+    records = [json.loads((p / "record.json").read_text()) for p in kept(tmp_path)]
+    assert {record["data"]["texts"] for record in records} == {"texts", "te"}
+
+
+@pytest.mark.parametrize("what", ["versions", "data"])
+def test_a_worker_of_other_versions_or_data_is_refused(what, toy, tmp_path) -> None:
+    shard = replace(split("toy", toy.Settings(), seed=0)[0], **{what: (("torch", "0.1"),)})
+    with pytest.raises(UserError, match=f"has other {what} than the run.*'torch': '0.1'"):
+        compute(shard, tmp_path, "cpu", None, 1, None)
+    assert toy.ran == []
+
+
+def test_other_versions_are_other_shards(toy, invoke, tmp_path, monkeypatch) -> None:
+    invoke("run", "toy", "--out", tmp_path)
+    newer = store.versions() | {"torch": "99.0"}
+    monkeypatch.setattr(store, "versions", lambda: newer)
+    invoke("run", "toy", "--out", tmp_path)
+    assert len(toy.ran) == 8
+    invoke("run", "toy", "--out", tmp_path)
+    assert len(toy.ran) == 8
+
+
+def test_what_was_left_out_for_want_of_xgboost_is_no_full_run(
+    toy, invoke, tmp_path, monkeypatch
+) -> None:
+    """A run without trees says so in its settings, and is another than the one that has them."""
+    monkeypatch.setattr(
+        toy, "shards", lambda s: [replace(s, cells=(c,), scale=s.scale, fails=()) for c in s.cells]
+    )
+    invoke("run", "toy", "--set", "fails=9,", "--out", tmp_path)
+    (run,) = runs_in(tmp_path)
+    assert run.record["settings"]["fails"] == []
 
 
 @pytest.mark.parametrize("name", discovery.NAMES)
