@@ -44,11 +44,13 @@ def _secured(stream: TextIO | None) -> TextIO:
     if stream is None:
         # Closed from the start; its number must not be given to a file of ours.
         return Path(os.devnull).open("w", encoding="utf-8")
-    raw = getattr(getattr(stream, "buffer", None), "raw", None)
-    if raw is None:
+    buffer = getattr(stream, "buffer", None)
+    if buffer is None:
         return stream
+    # With PYTHONUNBUFFERED there is nothing between.
+    raw = getattr(buffer, "raw", None)
     return io.TextIOWrapper(
-        io.BufferedWriter(_Unfailing(raw)),
+        _Unfailing(buffer) if raw is None else io.BufferedWriter(_Unfailing(raw)),
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.line_buffering,
