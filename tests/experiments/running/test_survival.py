@@ -17,6 +17,8 @@ from random import Random
 import pytest
 
 from experiments.errors import UserError
+from experiments.running.bound import verified
+from experiments.running.stored import runs_in
 
 ROOT = Path(__file__).parents[3]
 FOLDER = "decay_law-controlled-quick-sweep"
@@ -26,6 +28,7 @@ for change in ("products=1,2", "sines=1,", "rates=0,0.5", "repeats=1", "dim=2", 
     SWEEP += ["--set", change]
 SWEEP += ["--set", "batch_size=64", "--set", "test_points=256", "--name", FOLDER]
 SHARDS = 12
+PICTURES = ("decay_law.png", "decay_law.pdf")
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +82,44 @@ def test_a_run_killed_ten_times_ends_with_the_same_table(start, undisturbed, tmp
     assert before.items() <= kept(out).items()
     assert len(kept(out)) == SHARDS
     assert table(out) == undisturbed
+
+
+RUN = ["run", *SWEEP[1:2], *SWEEP[4:]]
+"""The same as one run: three shards, and pictures in the end."""
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_forty_moments_ends_with_files_that_belong_together(
+    start, tmp_path
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    process = start(*RUN, "--set", "steps=50", "--out", whole)
+    began = time.monotonic()
+    process.join(120)
+    lasts = time.monotonic() - began
+    undisturbed = verified(whole / FOLDER)
+    random = Random(os.getpid())
+    for _ in range(40):
+        process = start(*RUN, "--set", "steps=50", "--out", out)
+        process.join(random.uniform(0.0, lasts))
+        process.kill()
+        process.join()
+        # Whatever is finished belongs together.
+        for run in runs_in(out):
+            assert verified(run.folder)["table.csv"] == undisturbed["table.csv"]
+    process = start(*RUN, "--set", "steps=50", "--out", out)
+    process.join(120)
+    assert process.exitcode == 0
+    files = verified(out / FOLDER)
+    assert set(files) == {"table.csv", "plan.json", "record.json", *PICTURES}
+    for name in files.keys() - {"record.json"}:
+        assert files[name] == undisturbed[name], name
+    one, other = (json.loads(found["record.json"]) for found in (files, undisturbed))
+    assert one.keys() == other.keys()
+    assert one["shards"].keys() == other["shards"].keys()
+    assert one["settings"] == other["settings"]
+    assert not list(out.rglob(".partial-*"))
+    assert not (out / FOLDER / "begun.json").exists()
 
 
 def test_workers_end_when_their_run_is_killed(tmp_path) -> None:
