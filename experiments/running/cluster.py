@@ -7,6 +7,7 @@ Nobody may stay silent for longer than Dask's own setting says, distributed.comm
 from __future__ import annotations
 
 import logging
+import pickle
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +46,9 @@ def call_on_workers(
     """
     with _connected(scheduler) as client:
         finished: SimpleQueue[Future] = SimpleQueue()
-        versions = store.versions()
-        # None is computed twice, and none is taken from another run: the same call has another
-        # name on the scheduler each time.
-        waiting = {client.submit(_call, function, a, versions, pure=False) for a in calls}
+        packed = [pickle.dumps(_Call(function, arguments, store.versions())) for arguments in calls]
+        # Not pure: none is taken for the same call of another run.
+        waiting = {client.submit(pickle.loads, call, pure=False) for call in packed}
         for future in waiting:
             future.add_done_callback(finished.put)
         while waiting:
@@ -62,6 +63,21 @@ def call_on_workers(
             if error is not None:
                 raise error
             yield result
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call that unpickling makes, so that a worker where it cannot be imported says so.
+
+    Were the function itself sent, such a worker would close the connection, and seem lost.
+    """
+
+    function: Callable[..., Any]
+    arguments: Sequence[object]
+    versions: dict[str, str]
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
+        return _call, (self.function, self.arguments, self.versions)
 
 
 def _call(
@@ -108,8 +124,8 @@ def _answer(future: Future, scheduler: str) -> tuple[Any, Exception | None]:
             f"a shard ended one Dask worker after another, perhaps for memory ({error})"
         ) from error
     raise ClusterError(
-        "a Dask scheduler or worker could not take over the work: bring the checkout and "
-        f"the packages of all hosts to the same state, and restart both ({error!r})"
+        f"a Dask worker could not take over the work ({error!r}): bring the checkout and the "
+        "packages of all hosts to the same state, and restart scheduler and workers"
     ) from error
 
 

@@ -24,7 +24,7 @@ import torch
 from experiments import __main__ as command
 from experiments.errors import UserError
 from experiments.running import cluster as on_cluster
-from experiments.running import store
+from experiments.running import execute, store
 
 dask = pytest.importorskip("dask", reason="the extra cluster is not installed")
 distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
@@ -99,9 +99,9 @@ def schedule(address: object) -> None:
     asyncio.run(serve())
 
 
-def work(address: str, folder: Path, versions: dict[str, str]) -> None:
+def work(address: str, folder: Path, prepare: Callable[[], None]) -> None:
     torch.set_num_threads(1)
-    store.versions = lambda: versions
+    prepare()
 
     async def serve() -> None:
         async with distributed.Worker(
@@ -125,9 +125,8 @@ class Cluster:
         if workers:
             self.wait(workers)
 
-    def add_worker(self, **other_versions: str) -> None:
-        versions = {**store.versions(), **other_versions}
-        self.workers.append(self._start(work, self.address, self.folder, versions))
+    def add_worker(self, prepare: Callable[[], object] = dict) -> None:
+        self.workers.append(self._start(work, self.address, self.folder, prepare))
 
     def wait(self, workers: int) -> None:
         with distributed.Client(self.address, timeout=30, set_as_default=False) as client:
@@ -172,15 +171,13 @@ def when_a_shard_is_there(out: Path, then: Callable[[], None]) -> Iterator[None]
     thread.join()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_give_the_table_that_one_process_gives(
-    workers, cluster, undisturbed, tmp_path
+def test_one_worker_of_one_thread_computes_what_one_process_does(
+    cluster, undisturbed, tmp_path
 ) -> None:
-    there = cluster(workers)
+    there = cluster(1)
     run(*SWEEP, "--scheduler", there.address, "--out", tmp_path / "out")
     assert table(tmp_path / "out") == undisturbed
-    # One worker of one thread is no reason to compute here.
-    assert processes(tmp_path / "out") == {worker.pid for worker in there.workers}
+    assert processes(tmp_path / "out") == {there.workers[0].pid}
 
 
 def test_a_worker_may_die_while_another_lives(cluster, undisturbed, tmp_path) -> None:
@@ -189,6 +186,7 @@ def test_a_worker_may_die_while_another_lives(cluster, undisturbed, tmp_path) ->
         run(*SWEEP, "--scheduler", there.address, "--out", tmp_path / "out")
     assert table(tmp_path / "out") == undisturbed
     assert there.workers[1].pid in processes(tmp_path / "out")
+    assert processes(tmp_path / "out") <= {worker.pid for worker in there.workers}
 
 
 def test_when_all_workers_die_finished_shards_are_kept_and_it_is_said(
@@ -245,51 +243,62 @@ def test_a_scheduler_without_workers_is_told(cluster, soon, tmp_path) -> None:
         run(*SWEEP, "--scheduler", there.address, "--out", tmp_path / "out")
 
 
-def test_a_worker_with_other_versions_is_refused(cluster, tmp_path) -> None:
+def other_versions(**changed: str) -> None:
+    there = store.versions() | changed
+    store.versions = lambda: there
+
+
+def without_compute() -> None:
+    """An older checkout."""
+    del execute.compute
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (
+            partial(other_versions, torch="1.0", seaborn="0", python="3.0"),
+            r"other versions than the run, torch 1\.0 for [^,]*: install",
+        ),
+        (without_compute, "could not take over the work .*'compute'.* bring the checkout"),
+    ],
+)
+def test_a_worker_unlike_the_run_is_refused(prepare, message, cluster, tmp_path) -> None:
     there = cluster(0)
-    there.add_worker(torch="1.0", seaborn="0", python="3.0")
-    with pytest.raises(UserError, match=r"other versions than the run, torch 1\.0 for [^,]*: inst"):
+    there.add_worker(prepare)
+    with pytest.raises(UserError, match=message):
         run(*SWEEP, "--scheduler", there.address, "--out", tmp_path / "out")
     assert not kept(tmp_path / "out")
 
 
-def test_builds_for_other_devices_are_no_other_versions(cluster, undisturbed, tmp_path) -> None:
-    there = cluster(0)
-    there.add_worker(torch=store.versions()["torch"].partition("+")[0] + "+cu999")
-    run(*SWEEP, "--scheduler", there.address, "--out", tmp_path / "out")
-    assert table(tmp_path / "out") == undisturbed
+def test_builds_for_other_devices_are_no_other_versions(monkeypatch) -> None:
+    ours = store.versions()
+    call = partial(on_cluster._call, divmod, (7, 2))
+    assert call(ours) == ((3, 1), None)
+    assert call(ours | {"torch": f"{on_cluster._public(ours['torch'])}+cu999"})[1] is None
+    for package in ours.keys() - {"python", "seaborn"}:
+        assert isinstance(call(ours | {package: "0.0"})[1], UserError), package
 
 
-# As the README says, in processes of their own: checkouts may differ.
-
-
-def dask_worker(address: str, checkout: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard"],
-        cwd=checkout,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-@pytest.mark.parametrize("edited", ["interactions/planted.py", "experiments/running/execute.py"])
-def test_a_worker_with_an_edited_source_is_refused(edited, cluster, tmp_path) -> None:
+def test_a_worker_with_an_edited_source_is_refused(cluster, tmp_path) -> None:
+    """Started as the README says, in a checkout of its own."""
     for package in ("experiments", "interactions"):
         shutil.copytree(ROOT / package, tmp_path / "other" / package)
+    with (tmp_path / "other" / "interactions" / "planted.py").open("a") as file:
+        file.write("# edited\n")
     there = cluster(0)
-    path = tmp_path / "other" / edited
-    # One that the numbers come from; one without which nothing can be computed.
-    path.write_text(path.read_text().replace("def compute(", "def compute_otherwise(") + "\n")
-    worker = dask_worker(there.address, tmp_path / "other")
+    arguments = ["worker", there.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments],
+        cwd=tmp_path / "other",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        there.wait(1)
-        message = r"another source of decay_law.*restart|bring the checkout .* same state"
-        with pytest.raises(UserError, match=message):
+        with pytest.raises(UserError, match=r"another source of decay_law.*restart the workers"):
             run(*SWEEP, "--scheduler", there.address, "--out", tmp_path / "out")
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(worker.pid, 9)
+        worker.kill()
         worker.wait()
     assert not kept(tmp_path / "out")
 
