@@ -35,10 +35,19 @@ CONTEXT = {"experiments.running.context", "experiments.running.data"}
 ALLOWED = LIBRARY | {
     "experiments": set(),
     "experiments.errors": set(),
+    "experiments.output": set(),
     "experiments.discovery": {"experiments.errors"},
     "experiments.running.store": {"experiments.errors"},
     "experiments.running.context": {"experiments.errors"},
-    "experiments.running.data": {"experiments.errors", "experiments.running.store"},
+    # Neither knows a user or a folder: bytes in, data out; an address in, bytes out.
+    "experiments.running.documents": set(),
+    "experiments.running.download": set(),
+    "experiments.running.data": {
+        "experiments.errors",
+        "experiments.running.documents",
+        "experiments.running.download",
+        "experiments.running.store",
+    },
     "experiments.running": {
         "experiments.errors",
         "experiments.discovery",
@@ -65,8 +74,10 @@ ALLOWED = LIBRARY | {
         "paper_results",
         "paper_results.evidence",
     },
+    "paper_results.bind": {"experiments.running", "experiments.running.store"},
     "experiments.__main__": {
         "experiments.errors",
+        "experiments.output",
         "experiments.discovery",
         "experiments.running",
         "experiments.running.context",

@@ -6,9 +6,9 @@ A shard is an experiment's `run` of smaller settings at one seed. It has a folde
                                       record.json   settings, seed, device, seconds, versions, ...
                                       SHA256SUMS    of both, as `sha256sum -c` reads them
 
-named by a hash of the settings, the seed and the source. The folder appears whole, by one rename,
-so any number of processes may share the place without locks: the second to finish a shard finds
-it there and leaves it.
+named by a hash of the settings, the seed, the source, the data and the versions of what computes.
+The folder appears whole, by one rename, so any number of processes may share the place without
+locks: the second to finish a shard finds it there and leaves it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +26,18 @@ import pandas as pd
 
 from .. import discovery
 from ..errors import UserError
+from .bound import SUMS, DamagedError, sums, unreadable, verified
+from .data import fingerprint
 from .settings import differences
 from .source import source_hash
+from .store import decisive_versions, partial_folder, sync_folder, write_synced
 from .tables import decode
 
-TABLE, RECORD, SUMS = "table.csv", "record.json", "SHA256SUMS"
+TABLE, RECORD = "table.csv", "record.json"
+
+
+Sums = tuple[tuple[str, str], ...]
+"""Names and what stands for each: a version, a SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -44,40 +49,55 @@ class Shard:
     seed: int
     source: str
     label: str = field(default="", compare=False)
+    data: Sums = ()
+    versions: Sums = field(default_factory=decisive_versions)
 
     @property
     def name(self) -> str:
         identity = [self.experiment, asdict(self.settings), self.seed, self.source]
+        identity += [self.data, self.versions]
         return f"{self.experiment}-{_sha256(json.dumps(identity, sort_keys=True).encode())[:16]}"
 
 
-def split(experiment: str, settings: Any, *, seed: int, base: Any = None) -> list[Shard]:
+def data_of(experiment: str, data_dir: Path | None) -> Sums:
+    """The data sets that a question reads, and the SHA-256 of what is read of each.
+
+    Raises MissingDataError if one is not to be had.
+    """
+    names = getattr(discovery.load(experiment), "DATA", ())
+    return tuple((name, fingerprint(name, data_dir)) for name in names)
+
+
+def split(
+    experiment: str, settings: Any, *, seed: int, base: Any = None, data: Sums = ()
+) -> list[Shard]:
     """The shards of a run, in the order of its table; one, if the experiment names none.
 
-    Labels say what differs from `base`, by default the settings themselves.
+    Labels say what differs from `base`, by default the settings themselves; `data` is what the
+    question reads.
     """
     question = discovery.load(experiment)
     parts = question.shards(settings) if isinstance(question, discovery.Sharded) else [settings]
     source = source_hash(experiment)
     return [
-        Shard(experiment, part, seed, source, differences(part, base or settings)) for part in parts
+        Shard(experiment, part, seed, source, differences(part, base or settings), data)
+        for part in parts
     ]
 
 
 def save(pool: Path, shard: Shard, table: str, record: Mapping[str, object]) -> None:
     """Keep a shard, whole or not at all; one that is there already is left as it is."""
     files = {TABLE: table.encode(), RECORD: (json.dumps(record, indent=2) + "\n").encode()}
-    files[SUMS] = _sums(files)
+    files[SUMS] = sums(files)
     try:
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=pool) as partial:
-            folder = Path(partial) / shard.name
+        with partial_folder(pool) as partial:
+            folder = partial / shard.name
             folder.mkdir()
             for name, content in files.items():
-                with (folder / name).open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
+                write_synced(folder / name, content)
+            sync_folder(folder)
             folder.rename(pool / shard.name)
+        sync_folder(pool)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and (pool / shard.name).is_dir():
             return
@@ -87,23 +107,27 @@ def save(pool: Path, shard: Shard, table: str, record: Mapping[str, object]) -> 
         ) from error
 
 
-class DamagedError(Exception):
-    """A shard's files are not what was written; the message says how."""
-
-
 def read(pool: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
-    """A shard's table and record; None if there is no such shard."""
+    """A shard's table and record; None if there is no such shard.
+
+    Raises DamagedError if its files are not what was written, or are those of another shard;
+    UserError if they cannot be read for the moment.
+    """
     folder = pool / name
-    if not folder.is_dir():
-        return None
     try:
-        files = {n: (folder / n).read_bytes() for n in (TABLE, RECORD, SUMS)}
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
-        raise DamagedError(f"{error.filename}: {error.strerror}") from error
-    if files[SUMS] != _sums({n: files[n] for n in (TABLE, RECORD)}):
-        raise DamagedError(f"its files do not have the checksums in {folder / SUMS}")
-    record = json.loads(files[RECORD])
-    return decode(files[TABLE].decode(), record["types"]), record
+        raise unreadable(folder, error) from error
+    files = verified(folder)
+    try:
+        record = json.loads(files[RECORD])
+        if record["shard"] != name:
+            raise DamagedError(f"{folder} holds another shard, {record['shard']}")
+        return decode(files[TABLE].decode(), record["types"]), record
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"{folder} does not hold a shard ({error!r})") from error
 
 
 def set_aside(pool: Path, name: str) -> Path:
@@ -118,21 +142,6 @@ def set_aside(pool: Path, name: str) -> Path:
             f"the damaged shard {pool / name} could not be set aside ({error.strerror}): remove it"
         ) from error
     return aside
-
-
-def states(pool: Path, names: Sequence[str]) -> dict[str, str]:
-    """For every shard "done", "missing", or "damaged: " and how."""
-    out = {}
-    for name in names:
-        try:
-            out[name] = "missing" if read(pool, name) is None else "done"
-        except DamagedError as error:
-            out[name] = f"damaged: {error}"
-    return out
-
-
-def _sums(files: Mapping[str, bytes]) -> bytes:
-    return "".join(f"{_sha256(content)}  {name}\n" for name, content in files.items()).encode()
 
 
 def _sha256(content: bytes) -> str:

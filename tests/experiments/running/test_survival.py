@@ -1,22 +1,19 @@
-"""Runs that are killed, that meet others in their folder, and that a cluster computes."""
+"""Runs that are killed, and that meet others in their folder."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from experiments.errors import UserError
+from experiments.running.bound import verified
+from experiments.running.stored import runs_in
 
 ROOT = Path(__file__).parents[3]
 FOLDER = "decay_law-controlled-quick-sweep"
@@ -24,8 +21,9 @@ FOLDER = "decay_law-controlled-quick-sweep"
 SWEEP = ["sweep", "decay_law", "--seeds", "0,1,2,3", "--device", "cpu"]
 for change in ("products=1,2", "sines=1,", "rates=0,0.5", "repeats=1", "dim=2", "width=16"):
     SWEEP += ["--set", change]
-SWEEP += ["--set", "batch_size=64", "--set", "test_points=256"]
+SWEEP += ["--set", "batch_size=64", "--set", "test_points=256", "--name", FOLDER]
 SHARDS = 12
+PICTURES = ("decay_law.png", "decay_law.pdf")
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +79,44 @@ def test_a_run_killed_ten_times_ends_with_the_same_table(start, undisturbed, tmp
     assert table(out) == undisturbed
 
 
+RUN = ["run", *SWEEP[1:2], *SWEEP[4:]]
+"""The same as one run: three shards, and pictures in the end."""
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_forty_moments_ends_with_files_that_belong_together(
+    start, tmp_path
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    process = start(*RUN, "--set", "steps=50", "--out", whole)
+    began = time.monotonic()
+    process.join(120)
+    lasts = time.monotonic() - began
+    undisturbed = verified(whole / FOLDER)
+    random = Random(os.getpid())
+    for _ in range(40):
+        process = start(*RUN, "--set", "steps=50", "--out", out)
+        process.join(random.uniform(0.0, lasts))
+        process.kill()
+        process.join()
+        # Whatever is finished belongs together.
+        for run in runs_in(out):
+            assert verified(run.folder)["table.csv"] == undisturbed["table.csv"]
+    process = start(*RUN, "--set", "steps=50", "--out", out)
+    process.join(120)
+    assert process.exitcode == 0
+    files = verified(out / FOLDER)
+    assert set(files) == {"table.csv", "plan.json", "record.json", *PICTURES}
+    for name in files.keys() - {"record.json"}:
+        assert files[name] == undisturbed[name], name
+    one, other = (json.loads(found["record.json"]) for found in (files, undisturbed))
+    assert one.keys() == other.keys()
+    assert one["shards"].keys() == other["shards"].keys()
+    assert one["settings"] == other["settings"]
+    assert not list(out.rglob(".partial-*"))
+    assert not (out / FOLDER / "begun.json").exists()
+
+
 def test_workers_end_when_their_run_is_killed(tmp_path) -> None:
     out = tmp_path / "out"
     arguments = [*SWEEP, "--set", "steps=2000", "--workers", "2", "--out", str(out)]
@@ -122,76 +158,3 @@ def test_two_processes_on_one_folder_end_with_one_table(start, undisturbed, tmp_
     assert table(out) == undisturbed
     assert len(kept(out)) == SHARDS
     assert not list(out.rglob("*.damaged-*")) + list(out.rglob(".partial-*"))
-
-
-@contextmanager
-def cluster(*, workers: int) -> Iterator[tuple[str, list[subprocess.Popen]]]:
-    """A Dask scheduler and workers, started as the README says."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-
-    def dask(*arguments: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, "-m", "dask", *arguments],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    started = [dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")]
-    try:
-        started += [
-            dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
-            for _ in range(workers)
-        ]
-        yield address, started[1:]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-@pytest.mark.cluster
-def test_a_cluster_gives_the_same_table_even_if_a_worker_dies(
-    invoke, undisturbed, tmp_path
-) -> None:
-    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
-    with cluster(workers=2) as (address, workers):
-        with distributed.Client(address, timeout=30, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
-        out = tmp_path / "cluster"
-        invoke(*SWEEP, "--set", "steps=50", "--scheduler", address, "--out", out)
-        assert table(out) == undisturbed
-        records = [json.loads(p.read_text()) for p in (out / "shards").glob("*/record.json")]
-        assert {record["process"] for record in records} == {w.pid for w in workers}
-        assert f"[{SHARDS}/{SHARDS}]" in (out / FOLDER / "log.txt").read_text()
-        # And again, a worker being killed when the first shard is finished.
-        out = tmp_path / "killed"
-
-        def kill_one() -> None:
-            wait_for(lambda: kept(out))
-            workers[0].kill()
-
-        killer = threading.Thread(target=kill_one)
-        killer.start()
-        invoke(*SWEEP, "--set", "steps=50", "--scheduler", address, "--out", out)
-        killer.join()
-        records = [json.loads(p.read_text()) for p in (out / "shards").glob("*/record.json")]
-        by_killed = [record["process"] == workers[0].pid for record in records]
-        assert sum(by_killed) < SHARDS / 2
-        assert table(out) == undisturbed
-
-
-def test_a_scheduler_that_does_not_answer_is_named(invoke, tmp_path, monkeypatch) -> None:
-    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
-
-    def silent(address: str, **options: object) -> None:
-        raise OSError(f"Timed out trying to connect to {address}")
-
-    monkeypatch.setattr(distributed, "Client", silent)
-    with pytest.raises(UserError, match="no Dask scheduler answers at tcp://127"):
-        invoke(*SWEEP, "--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path)
-    with pytest.raises(UserError, match="choose --workers"):
-        invoke(*SWEEP, "--scheduler", "tcp://127.0.0.1:9", "--workers", "2", "--out", tmp_path)
