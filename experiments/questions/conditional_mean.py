@@ -38,10 +38,6 @@ class Settings:
     points: int = 1_000_000
     shared: bool = True
 
-    def __post_init__(self) -> None:
-        if min(self.orders) < 1:
-            raise ValueError(f"orders must be positive, got {self.orders}")
-
 
 CONTROLLED = Settings(points=500_000, shared=False)
 PRESETS = {

@@ -58,6 +58,8 @@ def split(experiment: str, settings: Any, *, seed: int, base: Any = None) -> lis
     """
     question = discovery.load(experiment)
     parts = question.shards(settings) if isinstance(question, discovery.Sharded) else [settings]
+    if not parts:
+        raise UserError(f"these settings leave nothing of {experiment} to run")
     source = source_hash(experiment)
     return [
         Shard(experiment, part, seed, source, differences(part, base or settings)) for part in parts
