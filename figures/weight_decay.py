@@ -22,7 +22,7 @@ KINDS = {
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """Bars by decay; and, where there is dropout too, shares against total variance."""
-    if not table["regulariser"].str.endswith("dropout").any():
+    if not table["regularizer"].str.endswith("dropout").any():
         return {"weight_decay": _bars(table)}
     return {"weight_decay": _matched(table[table["measure"] == "unbiased"])}
 
@@ -73,7 +73,7 @@ def published_bars() -> pd.DataFrame:
 
 def _matched(table: pd.DataFrame) -> Figure:
     """A pane per order: mean share against mean total variance, a line per regularizer."""
-    keys = ["regulariser", "strength"]
+    keys = ["regularizer", "strength"]
     orders = list(dict.fromkeys(table["order"]))
     totals = table.groupby([*keys, "repeat"])["variance"].sum().groupby(keys).mean()
     shares = table.groupby([*keys, "order"])["share"]
@@ -82,7 +82,7 @@ def _matched(table: pd.DataFrame) -> Figure:
     figure, axes = panes(len(orders), height=3.6)
     for ax, order in zip(axes[0], orders, strict=True):
         for kind, (line, marker) in KINDS.items():
-            mine = mean.loc[mean.index.get_level_values("regulariser") == kind]
+            mine = mean.loc[mean.index.get_level_values("regularizer") == kind]
             if len(mine):
                 mine = pd.concat([plain, mine])
                 x = totals[mine.index]
@@ -96,7 +96,7 @@ def _matched(table: pd.DataFrame) -> Figure:
         ax.set_title(order_label(order))
         ax.set_xlabel("total variance of the network")
     axes[0, 0].set_ylabel("unbiased share of variance")
-    used = [k for k in KINDS if k in set(table["regulariser"])]
+    used = [k for k in KINDS if k in set(table["regularizer"])]
     key = [
         Line2D([], [], color="0.3", ls=KINDS[k][0], marker=KINDS[k][1], ms=5, mfc="white", label=k)
         for k in used

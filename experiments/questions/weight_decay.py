@@ -128,20 +128,20 @@ def shards(settings: Settings) -> list[Settings]:
 def run(settings: Settings, context: Context) -> pd.DataFrame:
     """One row per network, measure and order.
 
-    `regulariser` is one of REGULARIZERS, `strength` its decay or rate. `measure` is "unbiased" or,
+    `regularizer` is one of REGULARIZERS, `strength` its decay or rate. `measure` is "unbiased" or,
     by boosted trees, "released".
     """
     s = settings
     inputs = Uniform(-1.0, 1.0, dim=25)
     tables = []
     for optimizer, cells in _cells(s).items():
-        members = members_of(["regulariser", "strength"], cells, s.repeats)
+        members = members_of(["regularizer", "strength"], cells, s.repeats)
         seeds = context.seeds(s.repeats) * len(cells)
         x, y = noise_data(inputs, seeds, samples=s.samples, noise=s.noise, shared=s.shared_data)
         ensemble = MLPEnsemble(
             (25, *[s.width] * 3, 1),
             seeds=seeds,
-            dropout=[_dropout(m.regulariser, m.strength) for m in members.itertuples()],
+            dropout=[_dropout(m.regularizer, m.strength) for m in members.itertuples()],
             device=context.device,
         )
         what = f"training {len(members)} networks on noise with {optimizer}"
@@ -151,7 +151,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 Samples(x[..., : s.train_samples, :], y[..., : s.train_samples]),
                 steps=s.max_steps,
                 optimizer=optimizer,
-                weight_decay=members["strength"].where(members["regulariser"].isin(DECAYS), 0.0),
+                weight_decay=members["strength"].where(members["regularizer"].isin(DECAYS), 0.0),
                 stop=FirstRise() if s.until_rise else None,
                 progress=advance,
             )
@@ -197,12 +197,12 @@ def matched(table: pd.DataFrame) -> pd.DataFrame:
     decay leaves so little or so much.
     """
     mine = table[table["measure"] == "unbiased"]
-    keys = ["repeat", "regulariser", "strength"]
+    keys = ["repeat", "regularizer", "strength"]
     shares = mine.pivot_table("share", keys, "order", sort=False)
     log_total = np.log(mine.groupby(keys, sort=False)["variance"].sum().clip(lower=1e-12))
     rows = []
     for repeat, of_repeat in shares.groupby(level="repeat", sort=False):
-        kinds = of_repeat.index.get_level_values("regulariser")
+        kinds = of_repeat.index.get_level_values("regularizer")
         for decay in (d for d in DECAYS if d in kinds):
             curve = of_repeat[kinds.isin(["none", decay])]
             curve = curve.loc[log_total[curve.index].sort_values().index]
@@ -229,7 +229,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     differences of shares (see `matched`), `strength` the drop rate and `repeats` how many
     networks decay can match.
     """
-    keys = ["measure", "regulariser", "strength"]
+    keys = ["measure", "regularizer", "strength"]
     by_order = table.pivot_table("share", [*keys, "repeat"], "order", sort=False)
     orders = list(by_order.columns)
     totals = table.groupby([*keys, "repeat"], sort=False)["variance"].sum().rename("total")
@@ -237,7 +237,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     parts = [by_order]
     if len(pairs := matched(table)):
         pairs["measure"] = "dropout - decay"
-        pairs["regulariser"] = pairs["dropout"] + ", " + pairs["decay"]
+        pairs["regularizer"] = pairs["dropout"] + ", " + pairs["decay"]
         pairs["difference"] = pairs["dropout_share"] - pairs["decay_share"]
         pairs = pairs.dropna(subset="difference").rename(columns={"rate": "strength"})
         parts.append(pairs.pivot_table("difference", [*keys, "repeat"], "order", sort=False))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from experiments.questions import newsgroups
+from interactions.rate_sweep import grid_error
 
 from .. import published
 from .estimates import Estimate, mean_over_repeats, select
@@ -59,17 +59,10 @@ def best_rate_lost(
 
     of_low = best_rates(low)
     lost = mean_over_repeats(of_low - best_rates(high))
-    error = math.hypot(lost.standard_error, _grid_error(rows["rate"], len(of_low)))
+    # Both best rates are rounded to the grid.
+    rounding = math.sqrt(2) * grid_error(rows["rate"], len(of_low))
+    error = math.hypot(lost.standard_error, rounding)
     return replace(lost, standard_error=error)
-
-
-def _grid_error(rates: pd.Series, repeats: int) -> float:
-    """Compute the standard error that a grid of rates adds to the mean difference of two best ones.
-
-    Each is rounded to the grid, with variance step^2 / 12 by the widest step.
-    """
-    step = np.diff(np.unique(rates)).max()
-    return step / math.sqrt(6 * repeats)
 
 
 def table_c1_published() -> pd.DataFrame:

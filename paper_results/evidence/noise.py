@@ -174,10 +174,6 @@ def left_by_nearest_setting(
     return chosen["totals" if nearest == "shares" else "shares"]
 
 
-REGULARIZER = "regulariser"
-"""The column that names what acts on the networks, spelled as in the stored tables of decay."""
-
-
 def share_gained_under_decay(
     table: pd.DataFrame, *, regularizer: str, strength: float, order: str
 ) -> Estimate:
@@ -189,7 +185,10 @@ def share_gained_under_decay(
         by_repeat(
             table,
             "share",
-            **{REGULARIZER: name, "strength": s, "measure": "unbiased", "order": order},
+            regularizer=name,
+            strength=s,
+            measure="unbiased",
+            order=order,
         )
         for name, s in ((regularizer, strength), ("none", 0.0))
     )
@@ -270,7 +269,7 @@ def fig_8_published() -> pd.DataFrame:
 
 def fig_8_ours(table: pd.DataFrame) -> pd.DataFrame:
     """Average our boosted trees' variances and shares under coupled decay, as published."""
-    t = only(table, **{"measure": "released", REGULARIZER: ["none", "coupled decay"]})
+    t = only(table, measure="released", regularizer=["none", "coupled decay"])
     points = [
         as_points(
             t,

@@ -203,7 +203,7 @@ def test_fig_7_comes_again() -> None:
 def test_fig_8_comes_again() -> None:
     run = stored("weight_decay", "text")
     new = again(run, coupled=(0.1,), plain=False, repeats=1, boosted_trees=False)
-    cell = {"regulariser": "coupled decay", "strength": 0.1, "measure": "unbiased", "order": "1"}
+    cell = {"regularizer": "coupled decay", "strength": 0.1, "measure": "unbiased", "order": "1"}
     assert_among(of(new, **cell)["variance"].item(), of(run.table, **cell)["variance"])
 
 

@@ -24,7 +24,7 @@ def test_decay_is_compared_with_dropout_at_the_same_total_variance() -> None:
     ]
     table = pd.DataFrame(
         [
-            {"measure": "unbiased", "regulariser": kind, "strength": s, "repeat": 0}
+            {"measure": "unbiased", "regularizer": kind, "strength": s, "repeat": 0}
             | {"order": order, "share": part, "variance": part * total}
             for kind, s, total, first in cells
             for order, part in (("1", first), (">1", 1 - first))
@@ -76,5 +76,5 @@ def test_enough_decay_leaves_nothing_of_what_was_learned_and_less_than_no_decay(
         weight_decay.PRESETS["controlled", "tiny"], coupled=(100.0,), max_steps=300, repeats=1
     )
     rows = weight_decay.summary(weight_decay.run(settings, CONTEXT))
-    totals = rows.set_index(["regulariser", "strength"])["total"]
+    totals = rows.set_index(["regularizer", "strength"])["total"]
     assert totals["coupled decay", 100.0] < 0.1 * totals["none", 0.0]

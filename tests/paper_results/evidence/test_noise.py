@@ -202,7 +202,7 @@ def decayed(name: str, strength: float, shares: list[float], total: float) -> pd
     for order, values in (("1", [1 - s for s in shares]), (">3", shares)):
         part = pd.DataFrame({"repeat": range(len(values)), "share": values})
         parts.append(part.assign(order=order, variance=part["share"] * total))
-    return pd.concat(parts).assign(regulariser=name, strength=strength, measure="unbiased")
+    return pd.concat(parts).assign(regularizer=name, strength=strength, measure="unbiased")
 
 
 def test_the_share_gained_under_decay_is_that_under_it_minus_that_without() -> None:
