@@ -15,6 +15,7 @@ import pandas as pd
 
 from .. import discovery
 from ..errors import UserError
+from .settings import as_text
 from .tables import decode, infer
 
 BEST_FIRST = ("paper", "quick", "tiny")
@@ -77,14 +78,13 @@ class Run:
     def command(self) -> str:
         """What to type for the same run: today's preset, and every setting that differs from it."""
         r, verb = self.record, "sweep" if self.wanted.swept else "run"
-        words = [_command(verb, r["experiment"], r["protocol"], r["preset"])]
-        words += [f"--set {name}={_text(value)}" for name, value in self.differing().items()]
-        words += [f"--grid {axis}" for axis in r.get("grid", [])]
+        told = [_typed("--set", f"{n}={as_text(v)}") for n, v in self.differing().items()]
+        told += [_typed("--grid", axis) for axis in r.get("grid", [])]
         if self.wanted.swept:
-            words += [f"--seeds {_text(r['seeds'])}"] * (r["seeds"] != [0])
+            told += [_typed("--seeds", ",".join(map(str, r["seeds"])))] * (r["seeds"] != [0])
         elif r["seed"]:
-            words.append(f"--seed {r['seed']}")
-        return " ".join(words)
+            told.append(_typed("--seed", r["seed"]))
+        return " ".join([_command(verb, r["experiment"], r["protocol"], r["preset"]), *told])
 
     @property
     def source(self) -> str:
@@ -140,10 +140,10 @@ def _table(folder: Path) -> Path:
 
 
 def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:
-    return f"python -m experiments {verb} {experiment} --protocol {protocol} --preset {preset}"
+    options = _typed("--protocol", protocol, "--preset", preset)
+    return f"python -m experiments {_typed(verb, experiment)} {options}"
 
 
-def _text(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        value = ",".join(map(str, value)) + "," * (len(value) == 1)
-    return shlex.quote(str(value))
+def _typed(*words: object) -> str:
+    """Words as they are typed: what a record says is quoted, and does nothing but be said."""
+    return shlex.join(map(str, words))
