@@ -143,7 +143,7 @@ MISTAKES = {
     "unknown preset": (["run", "decay_law", "--preset", "huge"], "'huge' is not one of"),
     "unknown protocol": (["run", "decay_law", "--protocol", "text"], "not one of this"),
     "unknown device": (["run", "decay_law", "--device", "tpu9"], "cannot be used"),
-    "missing data": (["run", "bike_share", "--data-dir", "{tmp}/none"], "could not be downloaded"),
+    "missing data": (["run", "bike_share", "--data-dir", "{tmp}/none"], "could not download"),
     "path under a file": (["run", "decay_law", "--out", "{tmp}/file/out"], "cannot be written"),
 }
 
