@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
@@ -251,9 +250,8 @@ def _fitting(name: str, value: object, kind: Kind, current: object, source: str)
             f"{source} {name}={_brief(_show(value))}: "
             f"expected something like {name}={_brief(_show(example))}"
         )
-    if kind.item is float:
-        items = tuple(_as_float(item) for item in items)
     _check(name, items, kind, source)
+    items = tuple(map(kind.item, items))  # A whole number may be given where any may.
     return items if kind.several else items[0]
 
 
@@ -289,13 +287,6 @@ def _within(number: int | float, range_: str) -> bool:
     above = number >= low if range_[0] == "[" else number > low
     below = number <= high if range_[-1] == "]" else number < high
     return above and below
-
-
-def _as_float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 def _alike(value: object, item: type) -> bool:
