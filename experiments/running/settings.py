@@ -17,6 +17,7 @@ import ast
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TypeVar, get_args, get_origin, get_type_hints
@@ -60,13 +61,14 @@ class Kind:
     twice: bool = False
 
 
-def kinds(settings: object) -> dict[str, Kind]:
-    """What the fields of some settings take, by name.
+@cache
+def kinds(of: type) -> Mapping[str, Kind]:
+    """What the fields of a question's Settings take, by name.
 
     Raises TypeError where a field's type is not one that settings may have.
     """
-    hints, out = get_type_hints(type(settings)), {}
-    for f in fields(settings):
+    hints, out = get_type_hints(of), {}
+    for f in fields(of):
         several = get_origin(hints[f.name]) is tuple
         items = get_args(hints[f.name]) if several else (hints[f.name],)
         if not {*items} <= {items[0], ...} or items[0] not in OF_TYPE:
@@ -111,7 +113,7 @@ def choose(
 
 def change(settings: S, assignments: Sequence[str], *, option: str = "--set") -> S:
     """Settings with fields changed by "field=value" texts; a,b,c gives a tuple."""
-    takes = kinds(settings)
+    takes = kinds(type(settings))
     changes: dict[str, object] = {}
     for name, value in (_split(text, option) for text in assignments):
         if name in changes:
@@ -155,7 +157,7 @@ def grid(settings: S, axes: Sequence[str]) -> list[tuple[dict[str, object], S]]:
 
     A field that is a tuple takes its values one by one.
     """
-    takes, values = kinds(settings), {}
+    takes, values = kinds(type(settings)), {}
     for name, text in (_split(axis, "--grid") for axis in axes):
         if name in values:
             raise UserError(f"--grid names {name} twice: give all its values at once")
@@ -219,7 +221,7 @@ def _known(name: str, takes: Mapping[str, Kind], source: str) -> Kind:
 
 
 def _replace(settings: S, changes: Mapping[str, object], source: str) -> S:
-    takes = kinds(settings)
+    takes = kinds(type(settings))
     values = {
         name: _fitting(name, value, _known(name, takes, source), getattr(settings, name), source)
         for name, value in changes.items()

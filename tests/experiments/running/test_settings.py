@@ -86,6 +86,13 @@ def test_a_tuple_has_the_length_it_may_have() -> None:
     assert changed.starts == changed.later == ()
 
 
+@pytest.mark.parametrize("text", ["(" * 300, "-" * 5000 + "1", "[" * 10_000, "\0", "'" * 5])
+def test_what_no_parser_takes_is_refused_as_any_other(text: str) -> None:
+    for name in ("points", "rates", "fast", "names"):
+        with pytest.raises(UserError, match=name):
+            change(Example(), [f"{name}={text}"])
+
+
 def test_an_empty_tuple_takes_what_its_type_says() -> None:
     assert change(Example(), ["later=1,2"]).later == (1, 2)
     with pytest.raises(UserError, match="expected something like later=several of type int"):
@@ -124,7 +131,7 @@ def test_types_that_settings_cannot_have_are_told_to_who_writes_a_question() -> 
         rates: dict = field(default_factory=dict)
 
     with pytest.raises(TypeError, match=r"rates: .* is not a number, a text or a tuple of one"):
-        kinds(Odd())
+        kinds(Odd)
 
 
 @pytest.mark.parametrize(
@@ -176,12 +183,10 @@ def test_settings_come_back_from_the_command_of_a_run(name, protocol, size) -> N
 def test_no_field_of_any_question_takes_what_is_absurd(name: str) -> None:
     """Nor any number, nor none, nor the same twice: all is told before anything runs."""
     settings = next(iter(discovery.load(name).PRESETS.values()))
-    takes = kinds(settings)
+    takes = kinds(type(settings))
     assert list(takes) == [f.name for f in fields(settings)]
     for field_name, kind in takes.items():
         hostile = ["[[1]]", "{}", "None", "b'1'", "1j", "()()", "1" if kind.item is str else "x"]
-        if kind.item is not str or kind.several:
-            hostile += ["(((" * 200, "-" * 5000 + "1"]
         if kind.item in (int, float):
             hostile += ["nan", "-inf", "1e999", "9" * 400, "-9" * 30, "-1000000000000", "10**9"]
         if kind.item is int:
