@@ -16,10 +16,11 @@ import typer
 
 from . import discovery
 from .errors import MissingDataError, UserError, visible
+from .output import secure
 
 if TYPE_CHECKING:
     from .running.execute import Resources
-    from .running.runs import Plan
+    from .running.plans import Plan
 
 app = typer.Typer(
     help="Reproduce 'Dropout as a Regularizer of Interaction Effects', question by question.",
@@ -52,6 +53,10 @@ Scheduler = Annotated[
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="JSON file of fields, or a run's record.json")
 ]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="Name of the run's folder, for one that says what differs"),
+]
 Set = Annotated[list[str] | None, typer.Option("--set", help="field=value, repeatable")]
 
 
@@ -78,9 +83,10 @@ def run(
     scheduler: Scheduler = None,
     settings: SettingsFile = None,
     set_: Set = None,
+    folder: Name = None,
 ) -> None:
     """Run one experiment, or what is missing of it; leaves its table, pictures and record."""
-    plan = _plan(name, preset, protocol, settings, set_, str(seed))
+    plan = _plan(name, preset, protocol, settings, set_, str(seed), folder)
     from .running import runs
 
     runs.run(plan, out, _resources(device, data_dir, workers, scheduler))
@@ -102,9 +108,10 @@ def sweep(
     scheduler: Scheduler = None,
     settings: SettingsFile = None,
     set_: Set = None,
+    folder: Name = None,
 ) -> None:
     """Run an experiment at every point of a grid; leaves one table with a column per axis."""
-    plan = _plan(name, preset, protocol, settings, set_, seeds)
+    plan = _plan(name, preset, protocol, settings, set_, seeds, folder)
     if not grid and len(plan.seeds) == 1:
         raise UserError(
             "a sweep needs --grid field=a,b,... or several --seeds: without, it is one `run`"
@@ -120,10 +127,16 @@ def sweep(
 
 @app.command()
 def status(out: Out = Path("results")) -> None:
-    """Show what is done, missing and damaged of every run and sweep in a folder."""
-    from .running import runs
+    """Show every run and sweep in a folder: what is done, missing and damaged, and the time left.
 
-    typer.echo(runs.status(_existing(out)))
+    Reads all that is finished, and ends with an error if something is not what was written.
+    """
+    from .running.status import status
+
+    text, damages = status(_existing(out))
+    typer.echo(text)
+    if damages:
+        raise UserError("\n       ".join(["this is damaged:", *map(visible, damages)]))
 
 
 @app.command()
@@ -184,9 +197,12 @@ def report(
     from paper_results.report import pages
 
     from .running.store import open_folder
+    from .running.stored import unfinished
 
     folders = [pages.STORED] if out is None else [open_folder(_existing(out)), pages.STORED]
     content = pages.build(folders)
+    for folder in (path for place in folders for path in unfinished(place)):
+        typer.echo(f"left out, as it is not finished: {visible(folder)}", err=True)
     written = pages.write(content, pages.RESULTS if out is None else out)
     typer.echo(pages.summary(content).to_string(index=False))
     typer.echo(f"Judged runs in {', '.join(map(str, folders))}. Written:")
@@ -220,24 +236,28 @@ def _plan(
     file: Path | None,
     changes: list[str] | None,
     seeds: str,
+    folder: str | None = None,
 ) -> Plan:
     presets = discovery.load(name).PRESETS  # First: a name that is unknown is told at once.
-    from .running.runs import Plan
+    from .running.plans import Plan, check_name
     from .running.settings import change, choose, from_file, read_seeds
 
     protocol, settings = choose(presets, protocol=protocol, preset=preset)
     if file is not None:
         settings = from_file(settings, file)
     settings = change(settings, changes or [])
-    return Plan(name, protocol, preset, settings, read_seeds(seeds))
+    if folder is not None:
+        check_name(folder)
+    return Plan(name, protocol, preset, settings, read_seeds(seeds), name=folder)
 
 
 def main() -> None:
     """Run the command line; mistakes a user can mend end it with one line and a status."""
+    secure()
     try:
         app()
     except UserError as error:
-        typer.echo(f"error: {visible(error)}", err=True)
+        typer.echo("\n".join(map(visible, f"error: {error}".split("\n"))), err=True)
         sys.exit(error.status)
 
 

@@ -1,4 +1,4 @@
-"""A run or a sweep from its plan to its table, pictures and record; and how far each has come."""
+"""A run or a sweep from its plan to its table, pictures and record."""
 
 from __future__ import annotations
 
@@ -6,63 +6,42 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .. import discovery
+from ..errors import UserError
+from .bound import bind
 from .execute import Resources, complete
-from .settings import grid
-from .shards import Shard, split, states
+from .plans import BEGUN, PLAN, SHARDS, Plan, reserve
+from .shards import RECORD, TABLE, Shard
 from .source import source_hash
-from .store import commit, open_folder, versions, write_pictures, write_whole
+from .store import drawn, open_folder, remove_partial, write_whole
 from .tables import encode
-
-SHARDS = "shards"
-PLAN = "plan.json"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run: an experiment's settings at every seed and, in a sweep, every grid point."""
-
-    experiment: str
-    protocol: str
-    preset: str
-    settings: Any
-    seeds: tuple[int, ...]
-    grid: tuple[str, ...] = ()
-    swept: bool = False
-
-    @property
-    def folder(self) -> str:
-        name = f"{self.experiment}-{self.protocol}-{self.preset}"
-        return name + "-sweep" * self.swept
-
-    def points(self) -> list[tuple[dict[str, object], list[Shard]]]:
-        """Every grid point and seed, as columns of the table, and its shards."""
-        out = []
-        for at, settings in grid(self.settings, self.grid):
-            for seed in self.seeds:
-                shards = split(self.experiment, settings, seed=seed, base=self.settings)
-                out.append(({**at, "seed": seed} if self.swept else {}, shards))
-        return out
 
 
 def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
-    """Compute what is missing, save and print; returns the pictures and the summary as text."""
+    """Compute what is missing, save and print; returns the pictures and the summary as text.
+
+    Table, record, plan and pictures follow from the plan and its shards alone, so a run that was
+    killed at any moment ends, started again, with the same files as one that was not.
+    """
     question = discovery.load(plan.experiment)
-    points = plan.points()
+    points = plan.points(resources.data_dir)
     shards = [shard for _, some in points for shard in some]
     folder = open_folder(out / plan.folder)
+    reserve(folder, plan)
+    for place in (out, folder, out / SHARDS):
+        remove_partial(place)
     print(f"{plan.experiment}: {question.QUESTION}")
     seeds = ",".join(map(str, plan.seeds))
     print(f"  protocol {plan.protocol}, preset {plan.preset}, seed {seeds}, {resources}")
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    write_whole(folder / PLAN, _json(_promise(plan, shards)))
+    promise = _promise(plan, shards)
+    typed = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
+    write_whole(folder / BEGUN, _json({"command": typed} | promise))
     done = complete(shards, out / SHARDS, folder / "log.txt", resources)
     tables, summaries = [], []
     rest = iter(done)
@@ -71,14 +50,17 @@ def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
         tables.append(_at(at, table))
         summaries.append(_at(at, question.summary(table)))
     table = pd.concat(tables, ignore_index=True)
-    records = {record["shard"]: record for _, record in done}
     content, types = encode(table)
-    record = _record(plan, records, started) | {"rows": len(table), "types": types}
-    write_whole(folder / "table.csv", content)
-    write_whole(folder / "record.json", _json(record))
+    record = _record(plan, shards, done) | {"rows": len(table), "types": types}
     # A figure shows one run; a grid is for tables.
     figures = {} if plan.swept else discovery.load_figure(plan.experiment).draw(table)
-    pictures = write_pictures(folder, figures)
+    pictures = drawn(figures)
+    files = {TABLE: content.encode(), **pictures}
+    files |= {PLAN: _json(promise).encode(), RECORD: _json(record).encode()}
+    reserve(folder, plan)  # Hours may have passed.
+    if damage := bind(folder, files):
+        print(f"  written anew: {damage}")
+    _finished(folder / BEGUN)
     text = pd.concat(summaries, ignore_index=True).to_string(
         index=False, float_format=lambda v: f"{v:.3f}"
     )
@@ -87,7 +69,14 @@ def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
         f"  {record['seconds']:.0f} s of computing; table, record"
         f"{' and pictures' if pictures else ''} in {folder}\n"
     )
-    return pictures, text
+    return [folder / name for name in pictures if name.endswith(".png")], text
+
+
+def _finished(begun: Path) -> None:
+    try:
+        begun.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{begun} could not be removed ({error.strerror or error})") from error
 
 
 def _at(point: Mapping[str, object], table: pd.DataFrame) -> pd.DataFrame:
@@ -97,68 +86,50 @@ def _at(point: Mapping[str, object], table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([columns, table], axis=1)
 
 
-def _promise(plan: Plan, shards: Sequence[Shard]) -> dict[str, object]:
-    return {
-        "command": shlex.join(["python", "-m", "experiments", *sys.argv[1:]]),
-        "experiment": plan.experiment,
+def _promise(plan: Plan, shards: Sequence[Shard]) -> dict[str, Any]:
+    return plan.identity | {
         "source": source_hash(plan.experiment),
         "shards": {shard.name: shard.label for shard in shards},
     }
 
 
-def _record(plan: Plan, shards: Mapping[str, Mapping[str, Any]], started: str) -> dict[str, object]:
-    """What a result must say about where it comes from."""
+def _record(
+    plan: Plan, shards: Sequence[Shard], done: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]]
+) -> dict[str, object]:
+    """What a result must say about where it comes from: all of it is in its shards' records."""
+    records = {record["shard"]: record for _, record in done}
 
     def over_shards(key: str) -> object:
         """The value all shards have, or the list of those they have."""
-        values = sorted({record[key] for record in shards.values()})
-        return values[0] if len(values) == 1 else values
+        values = {json.dumps(record[key], sort_keys=True): record[key] for record in done_records}
+        return next(iter(values.values())) if len(values) == 1 else list(values.values())
 
+    done_records = [records[name] for name in sorted(records)]
     kept = ("seconds", "rows", "host", "device", "threads", "started", "commit")
     return {
         "experiment": plan.experiment,
         "protocol": plan.protocol,
         "preset": plan.preset,
-        "settings": asdict(plan.settings),
+        "settings": asdict(plan.settings) | _left_out(plan.settings, shards),
         **({"grid": plan.grid, "seeds": plan.seeds} if plan.swept else {"seed": plan.seeds[0]}),
         "device": over_shards("device"),
         "threads": over_shards("threads"),
-        "versions": versions(),
-        "commit": commit(),
-        "started": started,
-        "seconds": round(sum(record["seconds"] for record in shards.values()), 1),
-        "shards": {name: {key: r[key] for key in kept} for name, r in shards.items()},
+        "versions": over_shards("versions"),
+        "commit": over_shards("commit"),
+        "started": min(record["started"] for record in done_records),
+        "seconds": round(sum(record["seconds"] for record in done_records), 1),
+        "shards": {name: {key: r[key] for key in kept} for name, r in records.items()},
     }
 
 
-def status(out: Path) -> str:
-    """How far every run and sweep in a folder has come."""
-    lines = []
-    for path in sorted(out.glob(f"*/{PLAN}")):
-        try:
-            plan = json.loads(path.read_text(encoding="utf-8"))
-            promised, experiment, source = plan["shards"], plan["experiment"], plan["source"]
-        except (OSError, ValueError, KeyError) as error:
-            lines.append(f"{path.parent.name}: {path} cannot be read ({error}): start it again")
-            continue
-        found = states(out / SHARDS, list(promised))
-        counts = dict.fromkeys(("done", "missing", "damaged"), 0)
-        for state in found.values():
-            counts[state.partition(":")[0]] += 1
-        total = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n or kind == "done")
-        lines.append(f"{path.parent.name}: of {len(found)} shards {total}")
-        lines += [
-            f"  {state}, {promised[name] or name}"
-            if state == "missing"
-            else f"  {promised[name] or name} {state}"
-            for name, state in found.items()
-            if state != "done"
-        ]
-        if counts["done"] < len(found):
-            lines.append(f"  to go on: {plan['command']}")
-        if experiment in discovery.NAMES and source_hash(experiment) != source:
-            lines.append("  the source has changed since: started again, it computes all anew")
-    return "\n".join(lines) or f"no run was started in {out}"
+def _left_out(settings: Any, shards: Sequence[Shard]) -> dict[str, object]:
+    """Settings that no shard was left with, such as trees where XGBoost is missing."""
+    parts = [asdict(shard.settings) for shard in shards]
+    return {
+        name: parts[0][name]
+        for name, value in asdict(settings).items()
+        if value and all(part[name] in (False, ()) for part in parts)
+    }
 
 
 def _json(content: object) -> str:

@@ -16,10 +16,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +26,13 @@ import pandas as pd
 
 from .. import discovery
 from ..errors import UserError
+from .bound import SUMS, DamagedError, sums, unreadable, verified
 from .settings import differences
 from .source import source_hash
+from .store import partial_folder, sync_folder, write_synced
 from .tables import decode
 
-TABLE, RECORD, SUMS = "table.csv", "record.json", "SHA256SUMS"
+TABLE, RECORD = "table.csv", "record.json"
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,16 @@ def split(experiment: str, settings: Any, *, seed: int, base: Any = None) -> lis
 def save(pool: Path, shard: Shard, table: str, record: Mapping[str, object]) -> None:
     """Keep a shard, whole or not at all; one that is there already is left as it is."""
     files = {TABLE: table.encode(), RECORD: (json.dumps(record, indent=2) + "\n").encode()}
-    files[SUMS] = _sums(files)
+    files[SUMS] = sums(files)
     try:
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=pool) as partial:
-            folder = Path(partial) / shard.name
+        with partial_folder(pool) as partial:
+            folder = partial / shard.name
             folder.mkdir()
             for name, content in files.items():
-                with (folder / name).open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
+                write_synced(folder / name, content)
+            sync_folder(folder)
             folder.rename(pool / shard.name)
+        sync_folder(pool)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and (pool / shard.name).is_dir():
             return
@@ -89,23 +88,27 @@ def save(pool: Path, shard: Shard, table: str, record: Mapping[str, object]) -> 
         ) from error
 
 
-class DamagedError(Exception):
-    """A shard's files are not what was written; the message says how."""
-
-
 def read(pool: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
-    """A shard's table and record; None if there is no such shard."""
+    """A shard's table and record; None if there is no such shard.
+
+    Raises DamagedError if its files are not what was written, or are those of another shard;
+    UserError if they cannot be read for the moment.
+    """
     folder = pool / name
-    if not folder.is_dir():
-        return None
     try:
-        files = {n: (folder / n).read_bytes() for n in (TABLE, RECORD, SUMS)}
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
-        raise DamagedError(f"{error.filename}: {error.strerror}") from error
-    if files[SUMS] != _sums({n: files[n] for n in (TABLE, RECORD)}):
-        raise DamagedError(f"its files do not have the checksums in {folder / SUMS}")
-    record = json.loads(files[RECORD])
-    return decode(files[TABLE].decode(), record["types"]), record
+        raise unreadable(folder, error) from error
+    files = verified(folder)
+    try:
+        record = json.loads(files[RECORD])
+        if record["shard"] != name:
+            raise DamagedError(f"{folder} holds another shard, {record['shard']}")
+        return decode(files[TABLE].decode(), record["types"]), record
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"{folder} does not hold a shard ({error!r})") from error
 
 
 def set_aside(pool: Path, name: str) -> Path:
@@ -120,21 +123,6 @@ def set_aside(pool: Path, name: str) -> Path:
             f"the damaged shard {pool / name} could not be set aside ({error.strerror}): remove it"
         ) from error
     return aside
-
-
-def states(pool: Path, names: Sequence[str]) -> dict[str, str]:
-    """For every shard "done", "missing", or "damaged: " and how."""
-    out = {}
-    for name in names:
-        try:
-            out[name] = "missing" if read(pool, name) is None else "done"
-        except DamagedError as error:
-            out[name] = f"damaged: {error}"
-    return out
-
-
-def _sums(files: Mapping[str, bytes]) -> bytes:
-    return "".join(f"{_sha256(content)}  {name}\n" for name, content in files.items()).encode()
 
 
 def _sha256(content: bytes) -> str:

@@ -6,9 +6,14 @@ import importlib.metadata
 import io
 import os
 import platform
+import re
+import shutil
+import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,18 +49,80 @@ def open_folder(path: Path) -> Path:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all, and to the disk: a power cut keeps it as well."""
     try:
         # In a folder of its own: another process may be writing the same file.
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-            partial = Path(folder) / path.name
-            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        with partial_folder(path.parent) as folder:
+            partial = folder / path.name
+            write_synced(partial, content.encode() if isinstance(content, str) else content)
             partial.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise UserError(
             f"{path} could not be written ({error.strerror or error}); what was written before "
             "is untouched"
         ) from error
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file that is on the disk when this returns."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Bring to the disk which files a folder has. Windows does so by itself, and has no call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+PARTIAL = ".partial-"
+OLD = 24 * 3600.0
+"""Seconds after which a partial file is nobody's, wherever its process ran."""
+
+
+@contextmanager
+def partial_folder(place: Path) -> Iterator[Path]:
+    """A folder for what is being written, gone in the end; its name says by which process."""
+    prefix = f"{PARTIAL}{_host()}-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as folder:
+        yield Path(folder)
+
+
+def remove_partial(place: Path) -> None:
+    """Remove what killed processes had begun to write in a folder.
+
+    That is what a process of this machine left that is no more, and what is a day old.
+    """
+    for path in place.glob(f"{PARTIAL}*"):
+        found = re.fullmatch(rf"{re.escape(PARTIAL)}(.+)-(\d+)-[^-]+", path.name)
+        with suppress(OSError):  # Another run may be removing it.
+            is_old = time.time() - path.stat().st_mtime > OLD
+            if is_old or (found and found[1] == _host() and not _is_running(int(found[2]))):
+                shutil.rmtree(path)
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", "", socket.gethostname())
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # There a signal of 0 would end it.
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # Another user's.
+    return True
 
 
 def append_line(path: Path, line: str) -> None:
@@ -67,14 +134,16 @@ def append_line(path: Path, line: str) -> None:
         raise UserError(f"{path} could not be written ({error.strerror or error})") from error
 
 
-def write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> list[Path]:
-    """Every figure as PNG and PDF; returns the PNG files."""
+def drawn(pictures: Mapping[str, Figure]) -> dict[str, bytes]:
+    """Every figure as the contents of a PNG and a PDF file, by the file's name."""
+    files = {}
     for name, figure in pictures.items():
-        for kind in ("png", "pdf"):
+        # Without the time or a version within: the same table gives the same files.
+        for kind, said in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=160, bbox_inches="tight")
-            write_whole(folder / f"{name}.{kind}", buffer.getvalue())
-    return [folder / f"{name}.png" for name in pictures]
+            figure.savefig(buffer, format=kind, dpi=160, bbox_inches="tight", metadata=said)
+            files[f"{name}.{kind}"] = buffer.getvalue()
+    return files
 
 
 def describe_device(device: torch.device) -> str:

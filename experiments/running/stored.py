@@ -1,13 +1,14 @@
-"""Runs that lie in folders: found by experiment and protocol, read, and told how to repeat."""
+"""Runs that lie in folders: found by experiment and protocol, ranked, read, and told to repeat."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import shlex
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,16 @@ import pandas as pd
 
 from .. import discovery
 from ..errors import UserError
+from .bound import SUMS, DamagedError, bound_names, content_of, is_bound, verified, verified_one
+from .plans import BEGUN, PLAN, identity
 from .settings import as_text
+from .shards import RECORD, TABLE
 from .tables import decode, infer
 
+PACKED = f"{TABLE}.gz"
+"""A large table may be kept compressed, until it is run anew."""
+MISSHAPEN = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+"""What is raised where JSON is not of the shape it should have."""
 BEST_FIRST = ("paper", "quick", "tiny")
 """Presets, where an experiment was run under several: the larger budget counts."""
 
@@ -57,22 +65,23 @@ class Run:
 
         Raises UserError if it is not the table that the record tells of.
         """
-        path, types = _table(self.folder), self.record.get("types")
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="") as file:
-            text = file.read()
+        name, content = verified_one(self.folder, TABLE, PACKED)
+        types = self.record.get("types")
         try:
+            text = (gzip.decompress(content) if name == PACKED else content).decode()
             return infer(text) if types is None else decode(text, types)
-        except (KeyError, ValueError) as error:
-            raise UserError(
-                f"{path} is not the table its record tells of ({error!r}): run it again"
+        except (EOFError, KeyError, OSError, ValueError, zlib.error) as error:
+            raise DamagedError(
+                f"{self.folder / name} is not the table its record tells of ({error!r}): run it "
+                "again"
             ) from error
 
     @property
     def pictures(self) -> list[Path]:
         """The experiment's main picture first."""
-        main = self.folder / f"{self.record['experiment']}.png"
-        others = sorted(p for p in self.folder.glob("*.png") if p != main)
-        return [main, *others] if main.is_file() else others
+        main = f"{self.record['experiment']}.png"
+        found = [name for name in bound_names(self.folder) if name.endswith(".png")]
+        return [self.folder / name for name in sorted(found, key=lambda name: (name != main, name))]
 
     @property
     def command(self) -> str:
@@ -100,6 +109,32 @@ class Run:
         usual = _preset(r["experiment"], r["protocol"], r["preset"])
         return {n: value for n, value in r["settings"].items() if value != usual.get(n, value)}
 
+    @property
+    def changes(self) -> str:
+        """What sets it apart from its preset as it is now: settings, grid and seeds, as typed."""
+        r = self.record
+        told = [_typed(f"{n}={as_text(v)}") for n, v in self.differing().items()]
+        told += [_typed("--grid", axis) for axis in r.get("grid", [])]
+        seeds = r["seeds"] if "seeds" in r else [r.get("seed", 0)]
+        return " ".join(told + [_typed("--seeds", as_text(seeds))] * (seeds != [0]))
+
+    def is_as_full_as(self, other: Run) -> bool:
+        """Whether it may stand for another run of the same: with its settings, or a full preset."""
+        same = all(self.record.get(n) == other.record.get(n) for n in ("preset", "settings"))
+        if self.wanted.swept:
+            return same and self.record.get("grid") == other.record.get("grid")
+        return same or (not self.differing() and self._budget <= other._budget)
+
+    @property
+    def _budget(self) -> int:
+        """The place of its preset, the largest first."""
+        return BEST_FIRST.index(self.record["preset"])
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """What comes first counts: what has its preset's settings, and of these the largest."""
+        return bool(self.differing()), self._budget
+
 
 def _preset(experiment: str, protocol: str, preset: str) -> dict[str, object]:
     settings = discovery.load(experiment).PRESETS.get((protocol, preset))
@@ -107,13 +142,40 @@ def _preset(experiment: str, protocol: str, preset: str) -> dict[str, object]:
     return {} if settings is None else json.loads(json.dumps(asdict(settings)))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The run that counts, why that one, and runs beside it that do not, the best first."""
+
+    run: Run
+    why: str
+    beside: tuple[Run, ...] = ()
+
+
+def choose(wanted: Wanted, folders: Sequence[Path]) -> Choice | None:
+    """The run that counts of those in folders; None if there is none.
+
+    The last folder is the one whose runs are evidence. One of the folders before it, the reader's,
+    takes its place only if it is as full: with the same settings (and grid), or with those of a
+    preset that is as large. Of several in a folder the fullest counts.
+    """
+    found = [[run for run in runs_in(folder) if run.wanted == wanted] for folder in folders]
+    *theirs, stored = found or [[]]
+    own = sorted((run for runs in theirs for run in runs), key=lambda run: run.rank)
+    if not stored:
+        return Choice(own[0], "yours: none is stored", tuple(own[1:])) if own else None
+    best = min(stored, key=lambda run: run.rank)
+    full = [run for run in own if run.is_as_full_as(best)]
+    if not full:
+        why = "stored" + ": yours has other settings or a smaller preset" * bool(own)
+        return Choice(best, why, tuple(own))
+    rest = tuple(run for run in own if run is not full[0])
+    return Choice(full[0], "yours: as full as the one stored", rest)
+
+
 def find(wanted: Wanted, folders: Sequence[Path]) -> Run | None:
-    """The run in the first folder that has one."""
-    for folder in folders:
-        runs = [run for run in runs_in(folder) if run.wanted == wanted]
-        if runs:
-            return min(runs, key=lambda run: BEST_FIRST.index(run.record["preset"]))
-    return None
+    """The run that counts, as `choose` says."""
+    choice = choose(wanted, folders)
+    return None if choice is None else choice.run
 
 
 def runs_in(folder: Path) -> list[Run]:
@@ -121,22 +183,47 @@ def runs_in(folder: Path) -> list[Run]:
 
     Raises UserError if a record cannot be read.
     """
-    runs = []
-    for path in sorted(folder.glob("*/record.json")):
+    paths = sorted(folder.glob(f"*/{SUMS}"))
+    runs = [_run(path.parent, content_of(path)) for path in paths]
+    return [run for run in runs if run is not None]
+
+
+@lru_cache(maxsize=1024)
+def _run(folder: Path, sums: bytes) -> Run | None:
+    """The run of a folder with these sums, its table read once; None if it is of nothing known."""
+    _, content = verified_one(folder, RECORD)
+    try:
+        record = json.loads(content)
+        known = record["experiment"] in discovery.NAMES and record["preset"] in BEST_FIRST
+    except MISSHAPEN as error:
+        raise _no_record(folder, error) from error
+    return Run(folder, record) if known else None
+
+
+def _no_record(folder: Path, error: Exception) -> UserError:
+    return UserError(f"{folder / RECORD} is not the record of a run ({error!r}): remove it")
+
+
+def check(folder: Path) -> None:
+    """See that all that is finished in a folder is what was written, and tells of runs.
+
+    Raises DamagedError, naming the file, where something is not, UserError where it does not.
+    """
+    if is_bound(folder):
+        verified(folder)
+    for path in sorted(folder.glob(f"*/{SUMS}")):
+        verified(path.parent)
+    for run in runs_in(folder):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            known = record["experiment"] in discovery.NAMES and record["preset"] in BEST_FIRST
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not the record of a run ({error!r}): remove it") from error
-        if known and _table(path.parent).is_file():
-            runs.append(Run(path.parent, record))
-    return runs
+            _ = identity(run.record), run.wanted, run.command, run.changes, run.source
+        except MISSHAPEN as error:
+            raise _no_record(run.folder, error) from error
 
 
-def _table(folder: Path) -> Path:
-    """Where a run's table is; a large one may be kept compressed, until it is run anew."""
-    plain, packed = folder / "table.csv", folder / "table.csv.gz"
-    return packed if packed.is_file() and not plain.is_file() else plain
+def unfinished(folder: Path) -> list[Path]:
+    """Folders of runs that were begun and are not finished, or were made before runs were bound."""
+    found = {path.parent for name in (BEGUN, PLAN, RECORD) for path in folder.glob(f"*/{name}")}
+    return sorted(path for path in found if not is_bound(path))
 
 
 def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:

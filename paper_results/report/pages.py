@@ -11,6 +11,7 @@ import io
 import math
 import os
 import textwrap
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from experiments.running.store import open_folder, write_whole
-from experiments.running.stored import Run, Wanted, find
+from experiments.running.stored import Choice, Run, Wanted, check, choose
 from figures.published import draw
 
 from ..evidence import items
@@ -66,14 +67,27 @@ class Picture:
         return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+Agreements = tuple[tuple[str, Agreement], ...]
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """A run of the reader that does not count: shown, not judged."""
+
+    run: Run
+    agreements: Agreements
+
+
 @dataclass(frozen=True)
 class Shown:
-    """An item under a protocol: its run, or what to run for it."""
+    """An item under a protocol: its run, and why this one, or what to run for it."""
 
     protocol: str
     run: Run | None
     missing: str
-    agreements: tuple[tuple[str, Agreement], ...] = ()
+    why: str = ""
+    theirs: tuple[Theirs, ...] = ()
+    agreements: Agreements = ()
     picture: Picture | None = None
     own_picture: Picture | None = None
 
@@ -100,7 +114,12 @@ class Report:
 
 
 def build(folders: Sequence[Path]) -> Report:
-    """Everything the report says, from the runs in these folders: the first that has one counts."""
+    """Everything the report says, from the runs in these folders, of which `choose` takes one.
+
+    Raises DamagedError, naming the file, if anything finished there is not what was written.
+    """
+    for folder in folders:
+        check(folder)
     verdicts = tuple(judge(claim, folders) for claim in read_claims(CLAIMS))
     return Report(tuple(_section(item, folders) for item in (*items.ALL, *items.LECTURE)), verdicts)
 
@@ -143,12 +162,12 @@ def _templates(escape: Callable[[object], object]) -> jinja2.Environment:
 
 def _section(item: Item, folders: Sequence[Path]) -> Section:
     wanted = [Wanted(item.experiment, protocol) for protocol in item.protocols]
-    runs = [find(one, folders) for one in wanted]
+    choices = [choose(one, folders) for one in wanted]
     published = None if item.published is None else item.published()
     if published is None or item.ours is None:
-        shown = [_shown(item, one, run) for one, run in zip(wanted, runs, strict=True)]
+        shown = [_shown(item, one, choice) for one, choice in zip(wanted, choices, strict=True)]
         return Section(item, None, tuple(shown))
-    ours = [None if run is None else item.ours(run.table) for run in runs]
+    ours = [None if choice is None else item.ours(choice.run.table) for choice in choices]
     # In the order of the published points, and nothing that was not published.
     common = [None if o is None else published[[*KEYS]].merge(o, on=list(KEYS)) for o in ours]
     beside = [published, *(points for points in common if points is not None)]
@@ -157,34 +176,50 @@ def _section(item: Item, folders: Sequence[Path]) -> Section:
         for points in (published, *common)
     ]
     shown = []
-    for one, run, mine, png in zip(wanted, runs, ours, pictures[1:], strict=True):
-        agreements = []
-        for quantity, points in published.groupby("quantity", sort=False):
-            if mine is not None:
-                of_quantity = mine[mine["quantity"] == quantity]
-                agreements.append((str(quantity), agreement(points, of_quantity, KEYS[1:])))
-        shown.append(_shown(item, one, run, tuple(agreements), png))
+    for one, choice, mine, png in zip(wanted, choices, ours, pictures[1:], strict=True):
+        agreements = () if mine is None else _agreements(published, mine)
+        shown.append(_shown(item, one, choice, published, agreements, png))
     picture = Picture(f"{item.slug}-published", f"{item.name}, published", pictures[0])
     return Section(item, picture, tuple(shown))
+
+
+def _agreements(published: pd.DataFrame, ours: pd.DataFrame) -> Agreements:
+    """By quantity."""
+    return tuple(
+        (str(quantity), agreement(points, ours[ours["quantity"] == quantity], KEYS[1:]))
+        for quantity, points in published.groupby("quantity", sort=False)
+    )
 
 
 def _shown(
     item: Item,
     wanted: Wanted,
-    run: Run | None,
-    agreements: tuple[tuple[str, Agreement], ...] = (),
+    choice: Choice | None,
+    published: pd.DataFrame | None = None,
+    agreements: Agreements = (),
     png: bytes | None = None,
 ) -> Shown:
-    if run is None:
+    if choice is None:
         return Shown(wanted.protocol, None, wanted.missing())
     name, shows = f"{item.slug}-{wanted.protocol}", f"{item.name}, {wanted.protocol}"
     picture = None if png is None else Picture(name, shows, png)
     own = None
-    pictures = [p for p in run.pictures if not item.picture or p.stem == item.picture]
+    pictures = [p for p in choice.run.pictures if not item.picture or p.stem == item.picture]
     if pictures:
         file = pictures[0]
         own = Picture(f"{name}-run", f"{shows}, as the run draws it", file.read_bytes(), file)
-    return Shown(wanted.protocol, run, "", agreements, picture, own)
+    theirs = tuple(_theirs(item, run, published) for run in choice.beside)
+    return Shown(wanted.protocol, choice.run, "", choice.why, theirs, agreements, picture, own)
+
+
+def _theirs(item: Item, run: Run, published: pd.DataFrame | None) -> Theirs:
+    if published is None or item.ours is None:
+        return Theirs(run, ())
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return Theirs(run, _agreements(published, item.ours(run.table)))
+    except Exception:  # A table cut down at will may have no such points.
+        return Theirs(run, ())
 
 
 def _png(figure: Figure) -> bytes:

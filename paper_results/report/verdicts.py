@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from experiments.errors import UserError
-from experiments.running.stored import Run, Wanted, find
+from experiments.running.stored import Choice, Run, Wanted, choose
 
 from .. import published
 from ..evidence.estimates import Estimate, NotInTableError
@@ -88,6 +89,12 @@ class Evidence:
     estimate: Estimate | None
     runs: tuple[Run, ...]
     missing: tuple[str, ...]
+    why: tuple[str, ...] = ()
+    """Why it rests on each of these runs."""
+    theirs: tuple[Run, ...] = ()
+    """Runs of the reader that were not judged, the fullest of each kind, ..."""
+    their_estimate: Estimate | None = None
+    """... and the number with them in place, if they give it."""
 
     @property
     def commands(self) -> list[str]:
@@ -175,15 +182,15 @@ def _only_if(limits: Sequence[Evidence]) -> str:
 
 
 def _evidence(check: Check, folders: Sequence[Path]) -> Evidence:
-    runs: list[Run] = []
+    choices: list[Choice] = []
     missing: list[str] = []
     tables: list[pd.DataFrame] = []
     for source in check.of:
         if isinstance(source, str):
             tables.append(published(source))
-        elif run := find(source, folders):
-            runs.append(run)
-            tables.append(run.table)
+        elif choice := choose(source, folders):
+            choices.append(choice)
+            tables.append(choice.run.table)
         else:
             missing.append(source.missing())
     estimate = None
@@ -193,4 +200,30 @@ def _evidence(check: Check, folders: Sequence[Path]) -> Evidence:
         except NotInTableError as error:
             # A run with other rates or orders than the number asks for.
             missing.append(str(error))
-    return Evidence(check, check.state(estimate), estimate, tuple(runs), tuple(missing))
+    theirs = tuple(choice.beside[0] for choice in choices if choice.beside)
+    return Evidence(
+        check,
+        check.state(estimate),
+        estimate,
+        tuple(choice.run for choice in choices),
+        tuple(missing),
+        tuple(choice.why for choice in choices),
+        theirs,
+        _theirs(check, folders) if theirs and not missing else None,
+    )
+
+
+def _theirs(check: Check, folders: Sequence[Path]) -> Estimate | None:
+    """The number from the reader's runs where there are such, though they are not judged."""
+    tables = []
+    for source in check.of:
+        if isinstance(source, str):
+            tables.append(published(source))
+        else:
+            choice = choose(source, folders)
+            tables.append((choice.beside or (choice.run,))[0].table)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return NUMBERS[check.number](*tables, **check.options)
+    except Exception:  # A table cut down at will may break any number, and decides none.
+        return None

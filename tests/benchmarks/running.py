@@ -31,7 +31,8 @@ from matplotlib.figure import Figure
 from experiments import discovery
 from experiments.questions import decay_law
 from experiments.running.execute import Resources
-from experiments.running.runs import Plan, run
+from experiments.running.plans import Plan
+from experiments.running.runs import run
 
 SECONDS, SHARDS, ROWS, REPEATS = 5.0, 4, 1000, 5
 
@@ -51,6 +52,7 @@ def _register() -> None:
     module = ModuleType("experiments.questions.sleep")
     module.QUESTION, module.Settings, module.run = "How long is a nap?", Sleep, _sleep
     module.shards = lambda s: [replace(s, cells=(c,)) for c in s.cells]
+    module.PRESETS = {("none", "none"): Sleep()}
     module.summary = lambda table: table.groupby("cell").mean().reset_index()
     figure = ModuleType("figures.sleep")
     figure.draw = lambda table: {"sleep": Figure()}
