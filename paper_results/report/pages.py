@@ -60,7 +60,11 @@ class Picture:
     @property
     def data_uri(self) -> str:
         """The picture within a page: as WebP, a sixth of the size."""
-        image = Image.open(io.BytesIO(self.png)).convert("RGB")
+        try:
+            image = Image.open(io.BytesIO(self.png)).convert("RGB")
+        except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+            name = self.file or self.name
+            raise UserError(f"{name} is not a picture ({error}): run it again") from error
         image.thumbnail((WIDEST, 10 * WIDEST))
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=70, method=6)
