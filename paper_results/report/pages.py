@@ -22,6 +22,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
+from experiments.errors import UserError
 from experiments.running.store import open_folder, write_whole
 from experiments.running.stored import Choice, Run, Wanted, check, choose
 from figures.published import draw

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
+from experiments.errors import UserError
 from experiments.questions import digits
 from experiments.running.context import Context
+from experiments.running.settings import change
 from interactions import MLPEnsemble, OrderSpectrum, Patience, Samples, fit
 
 CONTEXT = Context(quiet=True)
