@@ -216,6 +216,7 @@ def check(folder: Path) -> None:
     for run in runs_in(folder):
         try:
             _ = identity(run.record), run.wanted, run.command, run.changes, run.source
+            _ = run.table
         except MISSHAPEN as error:
             raise _no_record(run.folder, error) from error
 
