@@ -42,7 +42,8 @@ class Question(Protocol):
 
     `QUESTION` is what it asks, a line. `Settings` is a frozen dataclass of numbers, texts and
     tuples of them; `PRESETS` are settings by (protocol, preset), the protocol meant where none is
-    named first.
+    named first. One that reads real data names it in DATA, as running/data.py does: what is read
+    is part of what its shards are.
     """
 
     QUESTION: str

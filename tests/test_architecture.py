@@ -35,6 +35,7 @@ CONTEXT = {"experiments.running.context", "experiments.running.data"}
 ALLOWED = LIBRARY | {
     "experiments": set(),
     "experiments.errors": set(),
+    "experiments.output": set(),
     "experiments.discovery": {"experiments.errors"},
     "experiments.running.store": {"experiments.errors"},
     "experiments.running.context": {"experiments.errors"},
@@ -73,8 +74,10 @@ ALLOWED = LIBRARY | {
         "paper_results",
         "paper_results.evidence",
     },
+    "paper_results.bind": {"experiments.running", "experiments.running.store"},
     "experiments.__main__": {
         "experiments.errors",
+        "experiments.output",
         "experiments.discovery",
         "experiments.running",
         "experiments.running.context",

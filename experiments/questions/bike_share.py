@@ -36,6 +36,7 @@ from ..tasks import (
 )
 
 QUESTION = "On bike sharing data, which drop rate is best, and which orders are learned when?"
+DATA = ("bike_sharing",)
 PLACEMENTS = ("both", "hidden", "input")
 
 

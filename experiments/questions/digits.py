@@ -37,6 +37,7 @@ from ..running.context import Context
 from ..running.data import mnist
 
 QUESTION = "What does dropout do to a classifier of digits, and to the order of its logits?"
+DATA = ("mnist",)
 DROPOUTS = {
     "none": lambda widths: Dropout(),
     "half": lambda widths: Dropout(hidden=0.5),

@@ -25,6 +25,7 @@ from ..running.context import Context
 from ..running.data import twenty_newsgroups
 
 QUESTION = "Does the best rate fall as the order of a class planted in 20 Newsgroups rises?"
+DATA = ("20newsgroups",)
 THRESHOLDS = {
     "released": lambda k: 0.7**k,
     "text": lambda k: 0.5,

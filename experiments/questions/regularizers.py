@@ -60,6 +60,7 @@ from ..tasks import (
 )
 
 QUESTION = "Which regularizers act on the order of what a network learns, and which only shrink it?"
+DATA = ("bike_sharing",)
 ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3}
 """Targets, and the orders told apart."""
 REGULARIZERS: dict[str, tuple[str, Callable[[Any, Settings], dict[str, Any]]]] = {

@@ -25,9 +25,9 @@ from tqdm import tqdm
 from .. import discovery
 from ..errors import StoppedError, UserError
 from .context import Context, pick_device, progress_bar
-from .shards import DamagedError, Shard, read, save, set_aside
+from .shards import DamagedError, Shard, data_of, read, save, set_aside
 from .source import source_hash
-from .store import append_line, commit, describe_device, open_folder, versions
+from .store import append_line, commit, decisive_versions, describe_device, open_folder, versions
 from .tables import encode
 
 
@@ -204,6 +204,15 @@ def compute(
             f"{socket.gethostname()} has another source of {shard.experiment} than the run: bring "
             "its checkout to the same state and restart the workers there"
         )
+    for what, here, there in (
+        ("versions", decisive_versions(), shard.versions),
+        ("data", data_of(shard.experiment, data_dir), shard.data),
+    ):
+        if here != there:
+            raise UserError(
+                f"{socket.gethostname()} has other {what} than the run, {dict(here)} for "
+                f"{dict(there)}: bring both to the same state and restart the workers there"
+            )
     if threads is not None:
         torch.set_num_threads(threads)
     context = Context(shard.seed, pick_device(device), data_dir, quiet=is_worker)
@@ -213,6 +222,7 @@ def compute(
         "settings": asdict(shard.settings),
         "seed": shard.seed,
         "source": shard.source,
+        "data": dict(shard.data),
         "commit": commit(),
         "versions": versions(),
         "host": socket.gethostname(),

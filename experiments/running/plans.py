@@ -12,9 +12,9 @@ from typing import Any
 
 from .. import discovery
 from ..errors import UserError
-from .bound import DamagedError, content_of, is_bound, verified_one
+from .bound import DamagedError, bound_names, content_of, is_bound, verified_one
 from .settings import differences, grid
-from .shards import RECORD, Shard, split
+from .shards import RECORD, Shard, data_of, split
 
 SHARDS = "shards"
 PLAN, BEGUN = "plan.json", "begun.json"
@@ -78,9 +78,10 @@ class Plan:
     def points(self, data_dir: Path | None = None) -> list[tuple[dict[str, object], list[Shard]]]:
         """Every grid point and seed, as columns of the table, and its shards."""
         out = []
+        told = {"base": self.settings, "data": data_of(self.experiment, data_dir)}
         for at, settings in grid(self.settings, self.grid):
             for seed in self.seeds:
-                shards = split(self.experiment, settings, seed=seed, base=self.settings)
+                shards = split(self.experiment, settings, seed=seed, **told)
                 out.append(({**at, "seed": seed} if self.swept else {}, shards))
         return out
 
@@ -111,10 +112,11 @@ def identity_in(folder: Path) -> dict[str, Any] | None:
     Raises UserError if there is one that does not say what it is.
     """
     problem = None
+    sound = _has_sound_sums(folder)
     for name in (BEGUN, PLAN, RECORD):
         try:
             # What is bound must be what was written; what is not, nothing is known of but itself.
-            bound = name != BEGUN and is_bound(folder)
+            bound = sound and name != BEGUN
             content = verified_one(folder, name)[1] if bound else content_of(folder / name)
             found = identity(json.loads(content))
         except DamagedError:
@@ -129,6 +131,13 @@ def identity_in(folder: Path) -> dict[str, Any] | None:
         f"{folder} holds a run that does not say its settings, and is left as it is: remove it, "
         "or choose another name with --name"
     ) from problem
+
+
+def _has_sound_sums(folder: Path) -> bool:
+    try:
+        return is_bound(folder) and bool(bound_names(folder))
+    except DamagedError:
+        return False
 
 
 def identity(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ A shard is an experiment's `run` of smaller settings at one seed. It has a folde
                                       record.json   settings, seed, device, seconds, versions, ...
                                       SHA256SUMS    of both, as `sha256sum -c` reads them
 
-named by a hash of the settings, the seed and the source. The folder appears whole, by one rename,
-so any number of processes may share the place without locks: the second to finish a shard finds
-it there and leaves it.
+named by a hash of the settings, the seed, the source, the data and the versions of what computes.
+The folder appears whole, by one rename, so any number of processes may share the place without
+locks: the second to finish a shard finds it there and leaves it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,17 @@ import pandas as pd
 from .. import discovery
 from ..errors import UserError
 from .bound import SUMS, DamagedError, sums, unreadable, verified
+from .data import fingerprint
 from .settings import differences
 from .source import source_hash
-from .store import partial_folder, sync_folder, write_synced
+from .store import decisive_versions, partial_folder, sync_folder, write_synced
 from .tables import decode
 
 TABLE, RECORD = "table.csv", "record.json"
+
+
+Sums = tuple[tuple[str, str], ...]
+"""Names and what stands for each: a version, a SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +49,32 @@ class Shard:
     seed: int
     source: str
     label: str = field(default="", compare=False)
+    data: Sums = ()
+    versions: Sums = field(default_factory=decisive_versions)
 
     @property
     def name(self) -> str:
         identity = [self.experiment, asdict(self.settings), self.seed, self.source]
+        identity += [self.data, self.versions]
         return f"{self.experiment}-{_sha256(json.dumps(identity, sort_keys=True).encode())[:16]}"
 
 
-def split(experiment: str, settings: Any, *, seed: int, base: Any = None) -> list[Shard]:
+def data_of(experiment: str, data_dir: Path | None) -> Sums:
+    """The data sets that a question reads, and the SHA-256 of what is read of each.
+
+    Raises MissingDataError if one is not to be had.
+    """
+    names = getattr(discovery.load(experiment), "DATA", ())
+    return tuple((name, fingerprint(name, data_dir)) for name in names)
+
+
+def split(
+    experiment: str, settings: Any, *, seed: int, base: Any = None, data: Sums = ()
+) -> list[Shard]:
     """The shards of a run, in the order of its table; one, if the experiment names none.
 
-    Labels say what differs from `base`, by default the settings themselves.
+    Labels say what differs from `base`, by default the settings themselves; `data` is what the
+    question reads.
     """
     question = discovery.load(experiment)
     parts = question.shards(settings) if isinstance(question, discovery.Sharded) else [settings]
@@ -62,7 +82,8 @@ def split(experiment: str, settings: Any, *, seed: int, base: Any = None) -> lis
         raise UserError(f"these settings leave nothing of {experiment} to run")
     source = source_hash(experiment)
     return [
-        Shard(experiment, part, seed, source, differences(part, base or settings)) for part in parts
+        Shard(experiment, part, seed, source, differences(part, base or settings), data)
+        for part in parts
     ]
 
 

@@ -33,6 +33,9 @@ PACKAGES = (
     "xgboost-cpu",
 )
 
+DECISIVE = ("torch", "numpy", "xgboost", "xgboost-cpu")
+"""Those whose other versions give other numbers from the same seed."""
+
 
 def open_folder(path: Path) -> Path:
     """Make a folder and see that it can be written, before anything is computed."""
@@ -161,6 +164,11 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def decisive_versions() -> tuple[tuple[str, str], ...]:
+    """Versions of what computes a table: another gives another shard."""
+    return tuple((name, versions()[name]) for name in DECISIVE if name in versions())
 
 
 @lru_cache

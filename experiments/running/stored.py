@@ -90,7 +90,7 @@ class Run:
         told = [_typed("--set", f"{n}={as_text(v)}") for n, v in self.differing().items()]
         told += [_typed("--grid", axis) for axis in r.get("grid", [])]
         if self.wanted.swept:
-            told += [_typed("--seeds", ",".join(map(str, r["seeds"])))] * (r["seeds"] != [0])
+            told += [_typed("--seeds", _listed(r["seeds"]))] * (r["seeds"] != [0])
         elif r["seed"]:
             told.append(_typed("--seed", r["seed"]))
         return " ".join([_command(verb, r["experiment"], r["protocol"], r["preset"]), *told])
@@ -116,7 +116,7 @@ class Run:
         told = [_typed(f"{n}={as_text(v)}") for n, v in self.differing().items()]
         told += [_typed("--grid", axis) for axis in r.get("grid", [])]
         seeds = r["seeds"] if "seeds" in r else [r.get("seed", 0)]
-        return " ".join(told + [_typed("--seeds", as_text(seeds))] * (seeds != [0]))
+        return " ".join(told + [_typed("--seed", _listed(seeds))] * (seeds != [0]))
 
     def is_as_full_as(self, other: Run) -> bool:
         """Whether it may stand for another run of the same: with its settings, or a full preset."""
@@ -235,3 +235,7 @@ def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:
 def _typed(*words: object) -> str:
     """Words as they are typed: what a record says is quoted, and does nothing but be said."""
     return shlex.join(map(str, words))
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ",".join(map(str, seeds))

@@ -30,6 +30,12 @@ TINY += ["--set", "batch_size=16", "--set", "test_points=256"]
 ROOT = Path(__file__).parents[2]
 
 
+def run_in(out: Path) -> Path:
+    """The folder of the only run in another."""
+    (record,) = out.glob("*/record.json")
+    return record.parent
+
+
 def command_line(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, which tells in the end whether torch is there."""
     code = """
@@ -67,7 +73,8 @@ def test_list_names_every_experiment_and_its_question(invoke, capsys) -> None:
 
 def test_a_run_leaves_a_table_a_record_and_pictures(invoke, tmp_path, capsys) -> None:
     invoke("run", "decay_law", *TINY, "--out", tmp_path)
-    folder = tmp_path / "decay_law-controlled-quick"
+    folder = run_in(tmp_path)
+    assert folder.name.startswith("decay_law-controlled-quick-products=1,2-")
     table = pd.read_csv(folder / "table.csv")
     record = json.loads((folder / "record.json").read_text())
     assert len(table) == record["rows"] == 3 * 2
@@ -86,7 +93,7 @@ def test_a_seed_gives_the_same_table_again(invoke, tmp_path, monkeypatch) -> Non
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         out = tmp_path / name
         invoke("run", "decay_law", *TINY, "--seed", seed, "--out", out)
-        tables.append((out / "decay_law-controlled-quick" / "table.csv").read_text())
+        tables.append((run_in(out) / "table.csv").read_text())
     assert tables[0] == tables[1]
     assert tables[0] != tables[2]
 

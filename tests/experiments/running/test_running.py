@@ -53,10 +53,10 @@ def test_a_full_disk_is_named_and_keeps_what_was_there(tmp_path: Path, monkeypat
     path = tmp_path / "table.csv"
     store.write_whole(path, "old")
 
-    def full(self, content):
+    def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(store, "write_synced", full)
     with pytest.raises(UserError, match=r"No space left on device.*untouched"):
         store.write_whole(path, "new")
     assert path.read_text() == "old"

@@ -14,16 +14,26 @@ import pytest
 from experiments import discovery
 from experiments.errors import StoppedError, UserError
 from experiments.questions import decay_law
-from experiments.running.execute import Resources
+from experiments.running import store
+from experiments.running.execute import Resources, compute
 from experiments.running.settings import differences, from_file, grid
 from experiments.running.shards import read, save, split
-from experiments.running.shards import states as states_of
+from experiments.running.status import progress
+from experiments.running.stored import runs_in
 
 FOLDER = "toy-controlled-quick"
 
 
 def table(out: Path, folder: str = FOLDER) -> str:
     return (out / folder / "table.csv").read_text()
+
+
+def status(invoke, out: Path, capsys) -> str:
+    """What is said of a folder where something is damaged."""
+    capsys.readouterr()
+    with pytest.raises(UserError, match="this is damaged"):
+        invoke("status", "--out", out)
+    return capsys.readouterr().out
 
 
 def kept(out: Path) -> list[Path]:
@@ -39,6 +49,84 @@ def test_names_follow_settings_seed_and_source() -> None:
     assert split("decay_law", settings, seed=1)[0].name not in names
     assert split("decay_law", replace(settings, width=65), seed=0)[0].name not in names
     assert replace(one, source="other").name not in names
+    assert replace(one, data=(("mnist", "0"),)).name not in names
+    assert replace(one, versions=(("torch", "1.0"),)).name not in names
+    assert replace(one, label="other").name in names
+
+
+READ = {
+    "bike_sharing(": "bike_sharing",
+    "bike_task(": "bike_sharing",
+    "mnist(": "mnist",
+    "twenty_newsgroups(": "20newsgroups",
+}
+
+
+@pytest.mark.parametrize("name", discovery.NAMES)
+def test_a_question_names_the_data_it_reads(name: str) -> None:
+    source = (discovery.FOLDER / f"{name}.py").read_text()
+    read = {data for call, data in READ.items() if call in source}
+    assert set(getattr(discovery.load(name), "DATA", ())) == read
+
+
+def test_other_data_are_other_shards_and_come_back_with_the_data(
+    toy, invoke, tmp_path, monkeypatch
+) -> None:
+    """Also the texts halved, a run, and the texts put back."""
+    monkeypatch.setattr(toy, "DATA", ("texts",), raising=False)
+
+    def read(content: str) -> str:
+        monkeypatch.setattr("experiments.running.shards.fingerprint", lambda name, place: content)
+        monkeypatch.setattr(toy, "run", scaled(len(content)))
+        invoke("run", "toy", "--out", tmp_path)
+        return table(tmp_path)
+
+    run = toy.run
+
+    def scaled(factor: int):
+        def measured(settings, context):
+            out = run(settings, context)
+            return out.assign(value=factor * out["value"])
+
+        return measured
+
+    whole, half = read("texts"), read("te")
+    assert whole != half
+    assert len(toy.ran) == 8
+    assert read("texts") == whole
+    assert len(toy.ran) == 8
+    records = [json.loads((p / "record.json").read_text()) for p in kept(tmp_path)]
+    assert {record["data"]["texts"] for record in records} == {"texts", "te"}
+
+
+@pytest.mark.parametrize("what", ["versions", "data"])
+def test_a_worker_of_other_versions_or_data_is_refused(what, toy, tmp_path) -> None:
+    shard = replace(split("toy", toy.Settings(), seed=0)[0], **{what: (("torch", "0.1"),)})
+    with pytest.raises(UserError, match=f"has other {what} than the run.*'torch': '0.1'"):
+        compute(shard, tmp_path, "cpu", None, 1, None)
+    assert toy.ran == []
+
+
+def test_other_versions_are_other_shards(toy, invoke, tmp_path, monkeypatch) -> None:
+    invoke("run", "toy", "--out", tmp_path)
+    newer = store.versions() | {"torch": "99.0"}
+    monkeypatch.setattr(store, "versions", lambda: newer)
+    invoke("run", "toy", "--out", tmp_path)
+    assert len(toy.ran) == 8
+    invoke("run", "toy", "--out", tmp_path)
+    assert len(toy.ran) == 8
+
+
+def test_what_was_left_out_for_want_of_xgboost_is_no_full_run(
+    toy, invoke, tmp_path, monkeypatch
+) -> None:
+    """A run without trees says so in its settings, and is another than the one that has them."""
+    monkeypatch.setattr(
+        toy, "shards", lambda s: [replace(s, cells=(c,), scale=s.scale, fails=()) for c in s.cells]
+    )
+    invoke("run", "toy", "--set", "fails=9,", "--out", tmp_path)
+    (run,) = runs_in(tmp_path)
+    assert run.record["settings"]["fails"] == []
 
 
 @pytest.mark.parametrize("name", discovery.NAMES)
@@ -83,7 +171,8 @@ def test_a_shard_is_open_and_says_where_it_comes_from(toy, invoke, tmp_path) -> 
         for key in ("settings", "source", "commit", "versions", "host", "device", "threads"):
             assert key in record
         assert (folder / "SHA256SUMS").read_text().count("\n") == 2
-    run = json.loads((tmp_path / FOLDER / "record.json").read_text())
+    (path,) = tmp_path.glob(f"{FOLDER}-seed=3-*/record.json")
+    run = json.loads(path.read_text())
     assert set(run["shards"]) == {folder.name for folder in kept(tmp_path)}
 
 
@@ -106,9 +195,7 @@ def test_a_damaged_shard_is_reported_set_aside_and_computed_anew(
     invoke("run", "toy", "--out", tmp_path)
     before = table(tmp_path)
     damage(kept(tmp_path)[1])
-    capsys.readouterr()
-    invoke("status", "--out", tmp_path)
-    shown = capsys.readouterr().out
+    shown = status(invoke, tmp_path, capsys)
     assert "3 done" in shown
     assert "1 damaged" in shown
     invoke("run", "toy", "--out", tmp_path)
@@ -121,8 +208,9 @@ def test_a_damaged_shard_is_reported_set_aside_and_computed_anew(
 
 def test_the_first_to_finish_a_shard_stays(toy, tmp_path) -> None:
     shard = split("toy", toy.Settings(), seed=0)[0]
-    save(tmp_path, shard, "x\n1\n", {"types": {"x": "int64"}, "who": "first"})
-    save(tmp_path, shard, "x\n1\n", {"types": {"x": "int64"}, "who": "second"})
+    record = {"shard": shard.name, "types": {"x": "int64"}}
+    save(tmp_path, shard, "x\n1\n", record | {"who": "first"})
+    save(tmp_path, shard, "x\n1\n", record | {"who": "second"})
     assert read(tmp_path, shard.name)[1]["who"] == "first"
     assert [p.name for p in tmp_path.iterdir()] == [shard.name]
 
@@ -138,8 +226,10 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(toy, invoke, tmp_pa
     assert f"of 4 shards {len(toy.ran)} done, {4 - len(toy.ran)} missing" in shown
     assert "missing, cells=2" in shown
     assert "to go on: python -m experiments run toy --set fails=2," in shown
+    assert "settings: fails=2," in shown
     # Shards run in random order: with none finished there is no log yet.
-    log = tmp_path / FOLDER / "log.txt"
+    (folder,) = tmp_path.glob(f"{FOLDER}-fails=2-*")
+    log = folder / "log.txt"
     assert (log.read_text() if toy.ran else "").count("cells=") == len(toy.ran)
 
 
@@ -149,7 +239,7 @@ def test_status_sees_a_changed_source_and_a_folder_without_runs(
     invoke("status", "--out", tmp_path)
     assert "no run was started" in capsys.readouterr().out
     invoke("run", "toy", "--out", tmp_path)
-    monkeypatch.setattr("experiments.running.runs.source_hash", lambda name: "edited")
+    monkeypatch.setattr("experiments.running.status.source_hash", lambda name: "edited")
     invoke("status", "--out", tmp_path)
     assert "the source has changed since" in capsys.readouterr().out
 
@@ -157,7 +247,8 @@ def test_status_sees_a_changed_source_and_a_folder_without_runs(
 def test_a_sweep_is_one_table_with_a_column_per_axis(toy, invoke, tmp_path) -> None:
     grid = ["--grid", "scale=1,2", "--grid", "cells=0,3"]
     invoke("sweep", "toy", *grid, "--seeds", "5,6", "--out", tmp_path)
-    swept = pd.read_csv(tmp_path / f"{FOLDER}-sweep" / "table.csv")
+    (folder,) = tmp_path.glob(f"{FOLDER}-sweep-scale=1,2-cells=0,3-seed=5,6-*")
+    swept = pd.read_csv(folder / "table.csv")
     assert list(swept.columns) == ["scale", "cells", "seed", "cell", "repeat", "value"]
     assert len(swept) == len(swept.drop_duplicates()) == 2 * 2 * 2 * 3
     assert (swept["cells"] == swept["cell"]).all()
@@ -167,7 +258,7 @@ def test_a_sweep_is_one_table_with_a_column_per_axis(toy, invoke, tmp_path) -> N
     # A run shares the shards of a sweep, and a point in common is computed once.
     invoke("run", "toy", "--seed", 5, "--out", tmp_path)
     assert sorted(toy.ran[8:]) == [1, 2]
-    assert (tmp_path / f"{FOLDER}-sweep" / "record.json").exists()
+    assert (folder / "record.json").exists()
 
 
 def test_a_grid_has_every_combination_once() -> None:
@@ -217,10 +308,10 @@ def test_a_full_disk_ends_the_run_and_keeps_the_finished(toy, invoke, small_disk
     with pytest.raises(UserError, match=r"No space left on device.*goes on from there") as full:
         invoke("run", "toy", "--set", cells, "--out", small_disk)
     assert full.value.status != 0
-    names = [s.name for s in split("toy", toy.Settings(cells=tuple(range(200))), seed=0)]
-    states = states_of(small_disk / "shards", names)
-    assert 2 < list(states.values()).count("done") < 200
-    assert set(states.values()) == {"done", "missing"}
+    wanted = split("toy", toy.Settings(cells=tuple(range(200))), seed=0)
+    state = progress(small_disk / "shards", {s.name: s.label for s in wanted})
+    assert 2 < len(state.seconds) < 200
+    assert len(state.missing) == 200 - len(state.seconds)
     for path, content in before.items():
         if path.parent.parent.name == "shards":
             assert path.read_bytes() == content
@@ -230,7 +321,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_finished(toy, invoke, small_disk
     subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
     invoke("run", "toy", "--set", cells, "--out", small_disk)
     # The one that met the end of the disk is computed again, none else.
-    assert len(toy.ran) - computed <= 200 - list(states.values()).count("done")
+    assert len(toy.ran) - computed <= len(state.missing)
     assert sorted(set(toy.ran)) == list(range(200))
 
 

@@ -24,7 +24,7 @@ FOLDER = "decay_law-controlled-quick-sweep"
 SWEEP = ["sweep", "decay_law", "--seeds", "0,1,2,3", "--device", "cpu"]
 for change in ("products=1,2", "sines=1,", "rates=0,0.5", "repeats=1", "dim=2", "width=16"):
     SWEEP += ["--set", change]
-SWEEP += ["--set", "batch_size=64", "--set", "test_points=256"]
+SWEEP += ["--set", "batch_size=64", "--set", "test_points=256", "--name", FOLDER]
 SHARDS = 12
 
 
