@@ -1,4 +1,4 @@
-"""Shards computed by one process, by several, or by a cluster: joblib does the scheduling."""
+"""Shards computed by one process, by several, or by a cluster: joblib or Dask schedule them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -18,12 +18,13 @@ from typing import Any
 
 import pandas as pd
 import torch
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from .. import discovery
 from ..errors import StoppedError, UserError
+from .cluster import ClusterError, call_on_workers
 from .context import Context, pick_device, progress_bar
 from .shards import DamagedError, Shard, data_of, read, save, set_aside
 from .source import source_hash
@@ -124,6 +125,11 @@ def _compute_all(
             f"a worker process was killed, perhaps for memory. {done} of {total} shards are "
             "finished and kept; the same command goes on from there, or with fewer --workers"
         ) from error
+    except ClusterError as error:
+        raise UserError(
+            f"{error}. {done} of {total} shards are finished and kept in {pool}; the same command "
+            "goes on from there"
+        ) from error
 
 
 def _say(log: Path, line: str, bar: tqdm | None = None) -> None:
@@ -141,7 +147,12 @@ def _results(
     parent = os.getpid() if resources.scheduler is None else None
     data_dir = resources.data_dir and resources.data_dir.absolute()
     arguments = (pool.absolute(), resources.device, data_dir, resources.threads, parent)
-    with _backend(resources.scheduler), warnings.catch_warnings():
+    if resources.scheduler is not None:
+        calls = [(shard, *arguments) for shard in shards]
+        with closing(call_on_workers(compute, calls, resources.scheduler)) as results:
+            yield from results
+        return
+    with warnings.catch_warnings():
         # A worker that loky restarts to free memory loses nothing; results that are not taken
         # any more, after an error, are those of shards in flight.
         for message in ("A worker stopped while some jobs", ".*tasks (have been|which were)"):
@@ -154,32 +165,6 @@ def _results(
         )
         with closing(parallel(delayed(compute)(s, *arguments) for s in shards)) as results:
             yield from results
-
-
-@contextmanager
-def _backend(scheduler: str | None) -> Iterator[None]:
-    """Where joblib computes."""
-    if scheduler is None:
-        yield
-        return
-    try:
-        from distributed import Client, KilledWorker
-    except ImportError as error:
-        raise UserError("--scheduler needs Dask: pip install -e .[cluster]") from error
-    try:
-        client = Client(scheduler, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"no Dask scheduler answers at {scheduler}: {error}") from error
-    with client:
-        if not client.ncores():
-            raise UserError(f"the Dask scheduler at {scheduler} has no workers: start some")
-        try:
-            with parallel_config(backend="dask", client=client):
-                yield
-        except KilledWorker as error:
-            raise UserError(
-                f"a shard ended one Dask worker after another, perhaps for memory: {error}"
-            ) from error
 
 
 def compute(

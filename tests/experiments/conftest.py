@@ -74,7 +74,14 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., BaseProcess]:
     """The command line in a process of its own, forked from one that has imported torch."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["experiments.running.runs", "experiments.questions.decay_law", "figures.decay_law"]
+        [
+            "experiments.__main__",
+            "experiments.running.runs",
+            "experiments.questions.decay_law",
+            "figures.decay_law",
+            "distributed",
+            "pytest",
+        ]
     )
 
     def run(*arguments: object) -> BaseProcess:

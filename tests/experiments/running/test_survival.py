@@ -1,22 +1,16 @@
-"""Runs that are killed, that meet others in their folder, and that a cluster computes."""
+"""Runs that are killed, and that meet others in their folder."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
-
-from experiments.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 FOLDER = "decay_law-controlled-quick-sweep"
@@ -122,76 +116,3 @@ def test_two_processes_on_one_folder_end_with_one_table(start, undisturbed, tmp_
     assert table(out) == undisturbed
     assert len(kept(out)) == SHARDS
     assert not list(out.rglob("*.damaged-*")) + list(out.rglob(".partial-*"))
-
-
-@contextmanager
-def cluster(*, workers: int) -> Iterator[tuple[str, list[subprocess.Popen]]]:
-    """A Dask scheduler and workers, started as the README says."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-
-    def dask(*arguments: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, "-m", "dask", *arguments],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    started = [dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")]
-    try:
-        started += [
-            dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
-            for _ in range(workers)
-        ]
-        yield address, started[1:]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-@pytest.mark.cluster
-def test_a_cluster_gives_the_same_table_even_if_a_worker_dies(
-    invoke, undisturbed, tmp_path
-) -> None:
-    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
-    with cluster(workers=2) as (address, workers):
-        with distributed.Client(address, timeout=30, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
-        out = tmp_path / "cluster"
-        invoke(*SWEEP, "--set", "steps=50", "--scheduler", address, "--out", out)
-        assert table(out) == undisturbed
-        records = [json.loads(p.read_text()) for p in (out / "shards").glob("*/record.json")]
-        assert {record["process"] for record in records} == {w.pid for w in workers}
-        assert f"[{SHARDS}/{SHARDS}]" in (out / FOLDER / "log.txt").read_text()
-        # And again, a worker being killed when the first shard is finished.
-        out = tmp_path / "killed"
-
-        def kill_one() -> None:
-            wait_for(lambda: kept(out))
-            workers[0].kill()
-
-        killer = threading.Thread(target=kill_one)
-        killer.start()
-        invoke(*SWEEP, "--set", "steps=50", "--scheduler", address, "--out", out)
-        killer.join()
-        records = [json.loads(p.read_text()) for p in (out / "shards").glob("*/record.json")]
-        by_killed = [record["process"] == workers[0].pid for record in records]
-        assert sum(by_killed) < SHARDS / 2
-        assert table(out) == undisturbed
-
-
-def test_a_scheduler_that_does_not_answer_is_named(invoke, tmp_path, monkeypatch) -> None:
-    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
-
-    def silent(address: str, **options: object) -> None:
-        raise OSError(f"Timed out trying to connect to {address}")
-
-    monkeypatch.setattr(distributed, "Client", silent)
-    with pytest.raises(UserError, match="no Dask scheduler answers at tcp://127"):
-        invoke(*SWEEP, "--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path)
-    with pytest.raises(UserError, match="choose --workers"):
-        invoke(*SWEEP, "--scheduler", "tcp://127.0.0.1:9", "--workers", "2", "--out", tmp_path)
