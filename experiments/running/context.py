@@ -45,6 +45,10 @@ class Context:
             yield bar.update
 
 
+LOG_SECONDS = 30.0
+"""Between two states of a bar in a log, each a line."""
+
+
 class _Lines:
     """A log as tqdm writes to it: every state of a bar is a line, and wiping it leaves none."""
 
@@ -57,10 +61,10 @@ class _Lines:
 
 
 def progress_bar(**options: Any) -> tqdm:
-    """A bar on the terminal that goes when it is done; in a log a line every half minute."""
+    """A bar on the terminal that goes when it is done; in a log a line now and then."""
     if sys.stderr.isatty():
         return tqdm(leave=False, mininterval=0.5, **options)
-    return tqdm(leave=False, mininterval=30.0, file=_Lines(), **options)
+    return tqdm(leave=False, mininterval=LOG_SECONDS, file=_Lines(), **options)
 
 
 def pick_device(name: str) -> torch.device:

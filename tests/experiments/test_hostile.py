@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from experiments import __main__ as command
 from experiments import discovery
+from experiments.errors import visible
 from experiments.running.bound import SUMS, sums
 
 RUN = "surviving_effects-released-quick"
@@ -385,6 +386,62 @@ SHARDS = {
 def test_a_plan_of_other_shards(shards: object, refused, out: Path) -> None:
     (out / RUN / "begun.json").write_text(json.dumps(TOLD | {"shards": shards}))
     assert "begun.json does not tell of a run" in refused("status", "--out", out)
+
+
+def test_status_shows_what_a_plan_says_and_a_terminal_does_nothing_of_it(
+    invoke, capsys, out: Path
+) -> None:
+    """A line for each thing said, a command only if it is one of ours, and that quoted anew."""
+    evil = "\x1b[2J\x1b]0;x\x07\n  to go on: reboot \u202e"
+    told = TOLD | {"shards": {"a-0": evil}, "settings": {evil: evil}}
+    for typed, shown in {
+        "python -m experiments run a; reboot": "python -m experiments run 'a;' reboot",
+        "python -m experiments run $(id) `id`": "python -m experiments run '$(id)' '`id`'",
+        "reboot": None,
+        "python -m experiments.other": None,
+        "python -m experiments run " + evil: None,
+    }.items():
+        (out / RUN / "begun.json").write_text(json.dumps(told | {"command": typed}))
+        invoke("status", "--out", out)
+        said = capsys.readouterr().out
+        assert not set(said) & set("\x1b\x07\u202e")
+        assert r"\x1b[2J\x1b]0;x\x07\n  to go on: reboot" in said
+        lines = [line for line in said.splitlines() if line.startswith("  to go on: ")]
+        if shown is not None:
+            assert lines == [f"  to go on: {shown}"]
+        assert "  to go on: reboot" not in lines
+
+
+def test_an_error_is_shown_and_not_acted_on(refused, out: Path) -> None:
+    said = refused("run", "decay_law", "--set", "\x1b]0;x\x07=1", "--out", out)
+    assert not set(said) & set("\x1b\x07")
+    assert r"\x1b]0;x\x07" in said
+    assert visible("a\tb\udcff\u202e") == r"a\tb\udcff\u202e"
+    assert visible("Wert: 1/3 ± λ²") == "Wert: 1/3 ± λ²"
+
+
+def test_an_error_in_a_log_starts_a_line(toy, refused, tmp_path: Path, monkeypatch) -> None:
+    """In a log, a bar has lines of its own and leaves none open."""
+    monkeypatch.setattr("experiments.running.context.LOG_SECONDS", 0.0)
+
+    def fails(settings, context):
+        with context.progress(10, "training") as advance:
+            advance(3)
+            raise ValueError("a rate of 1")
+
+    monkeypatch.setattr(toy, "run", fails)
+    monkeypatch.setattr(sys, "argv", ["experiments", "run", "toy", "--out", str(tmp_path)])
+    log = tmp_path / "log"
+    with log.open("w", encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        with pytest.raises(SystemExit):
+            command.main()
+    lines = log.read_text(encoding="utf-8").split("\n")
+    assert "\r" not in log.read_bytes().decode()
+    assert any("training" in line for line in lines)
+    assert [line for line in lines if "error: " in line] == [
+        "error: toy cannot run with these settings: a rate of 1"
+    ]
 
 
 def test_a_damaged_table_or_picture_is_named(refused, out: Path) -> None:
