@@ -35,6 +35,8 @@ KNOTS = 32
 """Knots of an input with many values, to begin with."""
 MOST_KNOTS = 160
 """Knots up to which intervals are halved where curves jump."""
+SEEN = 8
+"""Points that carry the variance of an uneven function, on which every input has a knot."""
 JUMP = 1 / 50
 """Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
 RELATION = 0.5
@@ -187,8 +189,9 @@ def adapted(
     """
     inputs, total = evaluate.inputs, look.total
     grids = [_first_knots(inputs, j) for j in range(inputs.dim)]
-    price = CURVES * sum(map(len, grids)) + inputs.dim * RELATIVES * CHECK_POINTS
-    most = FAMILIES if look.tilt is None else 2 * FAMILIES
+    price = CURVES * (sum(map(len, grids)) + look.uneven * SEEN * inputs.dim)
+    price += inputs.dim * RELATIVES * CHECK_POINTS
+    most = 2 * FAMILIES if look.uneven else FAMILIES
     families = min(most, budget // price)
     if families < 2:
         raise ValueError(
@@ -196,8 +199,7 @@ def adapted(
             f"there are {budget:,}: raise the budget"
         )
     stop = evaluate.evaluations + budget - families * inputs.dim * RELATIVES * CHECK_POINTS
-    # Shares of each function's variance, averaged over the functions.
-    weight = torch.where(total > 0, 1 / total, 0.0) / max(int((total > 0).sum()), 1)
+    weight = look.share
     knots, values, carried = _choose(
         evaluate, look, grids, CURVES * families, weight, tolerance, stop, generator
     )
@@ -259,14 +261,18 @@ def _choose(
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
     inputs = evaluate.inputs
     background = _backgrounds(evaluate, look, curves, generator)
+    seen = look.where_it_varies(SEEN, generator)
     found = []
     for j, grid in enumerate(grids):
+        # Where the variance was seen there is a knot, so that no needle is missed.
+        if look.uneven:
+            grid = np.union1d(grid, look.x[seen, j].double().cpu().numpy())
         # What the inputs behind may need at least is not spent on this one.
         reserved = curves * sum(map(len, grids[j + 1 :]))
-        grid, f = _read(evaluate, background, grid, j, weight, tolerance, stop - reserved)
+        grid, f = _read(evaluate, look, background, grid, j, tolerance, stop - reserved)
         gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
         mass = gram.sum(dim=0)
-        part = _part(f, mass, look.centre, weight) / curves
+        part = _part(f, mass, look) / curves
         f = f - torch.tensordot(mass, f, dims=1)
         moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, weight)
         found.append((grid, *_karhunen_loeve(moment, gram)))
@@ -285,10 +291,10 @@ def _choose(
 
 def _read(
     evaluate: Evaluator,
+    look: Look,
     background: Tensor,
     grid: np.ndarray,
     j: int,
-    weight: Tensor,
     tolerance: float,
     stop: int,
 ) -> tuple[np.ndarray, Tensor]:
@@ -302,8 +308,8 @@ def _read(
     while len(grid) < MOST_KNOTS:
         hats = _gram(inputs, grid, j).sum(axis=0)
         width = torch.as_tensor(np.minimum(hats[1:], hats[:-1])).to(f)
-        part = _part(f, torch.as_tensor(hats).to(f), f.mean(dim=(0, 1)), weight)
-        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, weight) / f.shape[1]
+        part = _part(f, torch.as_tensor(hats).to(f), look)
+        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, look.share) / f.shape[1]
         wrong = (jumps * width).cpu().numpy()
         some = np.flatnonzero(wrong > JUMP * tolerance)
         some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
@@ -318,33 +324,26 @@ def _read(
     return grid, f
 
 
-def _part(f: Tensor, mass: Tensor, centre: Tensor, weight: Tensor) -> Tensor:
+def _part(f: Tensor, mass: Tensor, look: Look) -> Tensor:
     """Density of plain backgrounds over that of `_backgrounds`, [backgrounds].
 
-    Half of these are plain, and half as frequent as what their curve carries: that is known from
-    the curve [points, backgrounds, m] itself, whose points stand for a mass each.
+    Half of these are plain, the others as frequent as what their curve carries, and as the square
+    of it. That is known from the curve itself, [points, backgrounds, m], whose points stand for a
+    mass each.
     """
-    carried = torch.einsum("a,abm,m->b", mass, (f - centre).square(), weight)
-    return 1 / (0.5 + 0.5 * carried)
+    square = (f - look.centre).square() @ look.share
+    return 1 / (0.5 + mass @ (0.25 * square + 0.25 * square.square() / look.fourth()))
 
 
 def _backgrounds(evaluate: Evaluator, look: Look, count: int, generator: torch.Generator) -> Tensor:
-    """Points [count, d]: half of them plain, half where the look found the variance.
-
-    These are taken at equal steps of the share that they carry, in the order of their size, so
-    that no group of points of one size is missed.
-    """
+    """Points [count, d]: half of them plain, half where the look found the variance."""
     plain = evaluate.inputs.sample(count, generator=generator, dtype=evaluate.dtype)
     if not look.total.any():
         return plain
-    order = (look.mass / look.weight).argsort(descending=True)
-    ends = look.mass[order].cumsum(dim=0)
     half = count // 2
-    start = torch.rand((), generator=generator, device=ends.device, dtype=ends.dtype)
-    at = (torch.arange(half, device=ends.device) + start) / half * ends[-1]
-    chosen = order[torch.searchsorted(ends, at).clamp_(max=len(order) - 1)]
+    chosen = look.where_it_varies(half, generator)
     # In random order, for some are put into groups.
-    shuffle = torch.randperm(count, generator=generator, device=ends.device)
+    shuffle = torch.randperm(count, generator=generator, device=plain.device)
     return torch.cat([plain[half:], look.x[chosen]])[shuffle]
 
 
@@ -458,7 +457,7 @@ def _outside(
     """
     points, mass = _check_points(evaluate, look, j, generator)
     curves = _curves(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
-    part = _part(curves[:, :, 0], mass / CHECK_POINTS, look.centre, weight)
+    part = _part(curves[:, :, 0], mass / CHECK_POINTS, look)
     functions = _interpolate(points[:, None], knots[None], values[None]).squeeze(1)
     # Points that stand for more count more, in the fit as in the means.
     root = mass.sqrt()
