@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..inputs import Empirical
 from ._evaluate import Evaluator
 from ._tilt import PLAIN, Drawn, Tilt, rare_values, towards
 
@@ -60,8 +61,11 @@ class Look:
 
     @property
     def uneven(self) -> bool:
-        """Whether rare points carry so much of the variance that plain ones show it badly."""
-        return self.fourth() > EVEN
+        """Whether rare points carry so much of the variance that plain ones show it badly.
+
+        A column of data with rare values is taken for one that may.
+        """
+        return self.fourth() > EVEN or isinstance(self.rare.inputs, Empirical)
 
     def fourth(self, tilt: Tilt | None = None) -> float:
         """Mean square of what points drawn by a tilt, or plain ones, add to the variance.

@@ -96,13 +96,16 @@ class Tilt:
         inside = edges[at] + (u * ends[-1] - ends[at]) / density[at]
         return inside.clamp(0, 1 - torch.finfo(u.dtype).eps / 2), 1 / density[at]
 
-    def ratio(self, bins: Tensor) -> Tensor:
+    def ratio(self, bins: Tensor, *, without: int | None = None) -> Tensor:
         """Density of tilted points over that of the inputs, [n], by the bins [n, d] they are in.
 
-        With k of d inputs tilted it is the mean product of k odds.
+        With k of d inputs tilted it is the mean product of k odds. One input may stand anywhere:
+        its odds have the mean 1.
         """
         n, dim = bins.shape
         odds = self.odds.gather(1, bins.T).T
+        if without is not None:
+            odds[:, without] = 1.0
         if self.sizes == (dim,):
             return odds.double().prod(dim=1)
         # Mean products over subsets, by size: e_k / C(d, k), adding an input at a time.

@@ -309,6 +309,13 @@ def _second_moment(sample: Sample) -> np.ndarray:
     return (f.square() / sample.weight[..., None]).mean(dim=1).T.cpu().numpy()
 
 
+def total_pairs(sample: Sample) -> np.ndarray:
+    """What pairs of blocks say of the total variance, [m, B, B]: without bias off the diagonal."""
+    square = _second_moment(sample)
+    mean = sample.f.double().mean(dim=1).T.cpu().numpy()
+    return (square[:, :, None] + square[:, None, :]) / 2 - mean[:, :, None] * mean[:, None, :]
+
+
 def _spectrum_of_some(
     sample: Sample,
     basis: Basis,
@@ -321,9 +328,7 @@ def _spectrum_of_some(
         pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
         for k in range(1, max_order + 1)
     ]
-    square = _second_moment(sample)
-    mean = sample.f.double().mean(dim=1).T.cpu().numpy()
-    both = (square[:, :, None] + square[:, None, :]) / 2 - mean[:, :, None] * mean[:, None, :]
+    both = total_pairs(sample)
     parts = np.stack([*pairs, both - sum(pairs)], axis=1)
     variance = array_mean(parts)
     total = np.where(constant, np.nan, variance.mean.sum(axis=-1))[:, None]
