@@ -89,7 +89,9 @@ class Evaluator:
         if not callable(function):
             hint = ": pass its .predict" if hasattr(function, "predict") else ""
             raise FunctionError(f"function must be callable, got {type(function).__name__}{hint}")
-        if isinstance(function, nn.Module) and any(m.training for m in function.modules()):
+        # Frozen TorchScript has no mode any more.
+        modules = function.modules() if isinstance(function, nn.Module) else ()
+        if any(getattr(m, "training", False) for m in modules):
             raise FunctionError(
                 "the module is in training mode, where dropout and batch normalisation make it "
                 "random: call its .eval() first"
