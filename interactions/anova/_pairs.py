@@ -21,9 +21,11 @@ from torch import Tensor
 from .basis import Basis, number_of_products
 
 PIECE = 2**22
-"""Bytes of feature products at once, and"""
+"""Bytes of feature products that the primal route makes at once, so that they stay in the
+processor's cache."""
 TILE = 2**18
-"""kernel values at once: more of them leave the processor's cache."""
+"""Kernel values between two blocks that the dual route makes at once, so that they stay in the
+processor's cache."""
 
 
 class Sample(NamedTuple):

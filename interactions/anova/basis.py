@@ -44,19 +44,23 @@ CHECK_POINTS = 40
 MOST_FUNCTIONS = 24
 """Functions of one input, at most."""
 OUTSIDE = (4.0, 1.0, 0.25)
-"""What curves may keep outside of the basis, in units of the tolerance: as a rule most of it is of
-high order. The next is tried where the check finds that the orders would lose too much."""
+"""Share of variance that all curves together may keep outside of the basis, in units of the
+tolerance. As a rule most of it is of high order and no loss to the orders that are measured, so
+the loosest comes first; the next is tried where the check finds that these would lose too much."""
 OUTSIDE_AT_ORDER_1 = 1 / 16
-"""Part of this at order 1, where more functions cost little."""
+"""Factor on `OUTSIDE` at order 1, whose basis is larger because its functions cost little: an
+order-1 product is a single function."""
 NOTHING = 1e-10
 """Share of variance that is taken for rounding."""
 MOST_PRODUCTS = 2**18
 """Products of one order, at most: the noise of an estimate grows as the root of their number."""
 MOST_DEGREE = (12, 8, 6, 4)
-"""Degree of polynomials at orders 1, 2, 3 and above, as far as there are not more than"""
+"""Highest degree of the polynomials at orders 1, 2, 3, and at every order above."""
 MOST_POLYNOMIALS = 2**16
-"""products of an order, and their noise is at most this part of the variance."""
+"""Products of polynomials at one order, at most: degrees are lowered until there are fewer."""
 POLYNOMIAL_NOISE = 0.005
+"""Standard error that the products of one order may add to a share, at most: degrees are lowered
+until the sample averages it out."""
 
 
 class Basis(Protocol):
@@ -334,11 +338,12 @@ def _outside(
     j: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Mean products of what curves along input j are outside of its first 0 .. Q functions.
+    """Mean products [3, Q + 1, m] of the parts of curves that a basis of input j cannot express.
 
-    [3, Q + 1, m]: of curves with themselves, with relatives, and with those of other families,
-    with which they share only what the input does alone. What is outside is the residual of least
-    squares at points where the functions were not read.
+    The middle axis counts the functions kept, the first 0 .. Q of the input's. The first axis says
+    whose parts are multiplied: a curve's with itself, with its relatives', and with those of
+    other families, which have only the effect of input j alone in common. The part outside is the
+    residual of a least-squares fit at fresh points, not the knots at which the functions were read.
     """
     like = {"device": evaluate.device, "dtype": torch.float64}
     strata = torch.arange(CHECK_POINTS, **like)

@@ -41,7 +41,8 @@ def exact_spectrum(
     *,
     max_order: int,
     tolerance: float,
-    budget: int | None = None,
+    budget: int | None,
+    seed: int,
 ) -> OrderSpectrum:
     """Spectrum by Gauss quadrature on a tensor grid, refined until it no longer changes.
 

@@ -32,18 +32,27 @@ from .basis import Adapted, Basis, adapted, number_of_products, polynomials
 BLOCKS = 32
 """Blocks of points. More make steadier errors and use more of the pairs: 31/32 of them here."""
 PILOT = 2**13
+"""Points of the pilot, whose values centre the functions and plan the size of the sample."""
 DEFAULT_BUDGET = 2**20
-"""Evaluations, or"""
+"""Evaluations that a measurement of up to 256 inputs may spend by default."""
 BUDGET_PER_INPUT = 2**12
-"""where there are hundreds of inputs."""
+"""Evaluations per input that it may spend by default where this is more, beyond 256 inputs."""
 MOST_WORK = 2.0**46
 """Multiplications at most, some ten minutes on two cores: a larger sample is not drawn."""
 
 
 class Prepared(NamedTuple):
-    """What is settled before the sample is drawn: its points are not used again.
+    """What is settled before the sample is drawn, from points that are not used again.
 
-    A small sample and the functions' means [m] on it, the basis, and the stream of points.
+    Attributes
+    ----------
+    pilot : Sample
+        A small sample, whose spectrum plans the size of the large one.
+    centre : tensor [m]
+        Means of the functions on the pilot, to be subtracted from all values.
+    basis : Adapted
+    generator : torch.Generator
+        The stream of random points, just behind those used up.
     """
 
     pilot: Sample
@@ -57,7 +66,7 @@ def kernel_spectrum(
     *,
     max_order: int,
     tolerance: float,
-    budget: int | None = None,
+    budget: int | None,
     seed: int,
 ) -> OrderSpectrum:
     """Estimate every order from one plain sample, grown until the tolerance or the budget.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,12 +27,35 @@ from .kernel import (
     prepared_spectrum,
 )
 
-METHODS = ("auto", "exact", "differences", "kernel", "distillation")
 EXACT_NODES = 16
+"""Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
-"""Points of the largest grid that "auto" chooses, and nodes there of an input with many values."""
+"""Points of the largest grid that "auto" takes."""
 LEFT_OUT = 0.01
-"""Share that "auto" lets the kernel's basis leave out, where the tolerance is smaller."""
+"""Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
+is the tolerance instead where that is larger."""
+
+
+class Method(Protocol):
+    """One way of measuring: everything `order_spectrum` knows of a method, and all it needs."""
+
+    def __call__(
+        self,
+        evaluate: Evaluator,
+        *,
+        max_order: int,
+        tolerance: float,
+        budget: int | None,
+        seed: int,
+    ) -> OrderSpectrum:
+        """Spectrum of the evaluator's function under `evaluate.inputs`.
+
+        The arguments are those of `order_spectrum`, checked; `evaluate` maps points [n, d] to
+        values [n, m], and counts them. A method may ignore the tolerance or the seed, never the
+        budget; where that is None it takes a default of its own. Arrays of the result have the
+        shape [m, max_order + 1], or [max_order + 1] where `evaluate.outputs` is None.
+        """
+        ...
 
 
 def order_spectrum(
@@ -58,7 +82,7 @@ def order_spectrum(
         Distribution of the d inputs: Uniform, Normal, Rademacher or Empirical.
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
-    method : "auto", "exact", "differences", "kernel" or "distillation"
+    method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
         "exact" is a tensor grid, for few inputs; "differences" is Monte Carlo, unbiased for any
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
@@ -96,23 +120,15 @@ def order_spectrum(
         )
     check_order(max_order, inputs.dim)
     if method not in METHODS:
-        raise ValueError(f"method must be one of {list(METHODS)}, got {method!r}")
+        raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}")
     if not tolerance >= 0:
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be positive, got {budget}")
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
-    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
-    if method == "exact":
-        spectrum = exact_spectrum(evaluate, **settings)
-    elif method == "differences":
-        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
-    elif method == "kernel":
-        spectrum = kernel_spectrum(evaluate, **settings, seed=seed)
-    elif method == "distillation":
-        spectrum = distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
-    else:
-        spectrum = _best_spectrum(evaluate, **settings, seed=seed)
+    spectrum = METHODS[method](
+        evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
+    )
     return _with_distribution(spectrum, inputs)
 
 
@@ -130,7 +146,7 @@ def _best_spectrum(
 ) -> OrderSpectrum:
     """What "auto" stands for: see `order_spectrum`."""
     inputs = evaluate.inputs
-    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
 
     def because(spectrum: OrderSpectrum, why: str) -> OrderSpectrum:
         return replace(spectrum, reason=f"{why}; {spectrum.reason}" if spectrum.reason else why)
@@ -151,9 +167,20 @@ def _best_spectrum(
             f"{least:,} evaluations at least"
         )
     else:
-        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
+        spectrum = differences_spectrum(evaluate, **settings)
         return because(spectrum, f"differences: a basis may leave out more than {limit:.2g}")
     return because(prepared_spectrum(evaluate, prepared, **kernel), why)
+
+
+METHODS: dict[str, Method] = {
+    "auto": _best_spectrum,
+    "exact": exact_spectrum,
+    "differences": differences_spectrum,
+    "kernel": kernel_spectrum,
+    "distillation": distillation_spectrum,
+}
+"""The methods of `order_spectrum` by name. A `Method` from outside joins them by
+METHODS["mine"] = mine, and order_spectrum(f, inputs, method="mine") calls it."""
 
 
 def order_spectrum_from_samples(
