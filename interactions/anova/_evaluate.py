@@ -31,6 +31,8 @@ SAME = 1e-6
 """Part of its spread by which a function's values for tensors and for arrays may differ."""
 SECOND_LOOK = 1024
 """Points by which a function that seems to vary by rounding alone is looked at again."""
+LEAST_SHARE = 1e-9
+"""Share of variance that rounding may always hold."""
 CHECKS = 256
 """Evaluations that the checks may take."""
 DEFAULT_MEMORY = 2**28
@@ -200,7 +202,7 @@ class Evaluator:
         if self._rounding_alone():
             raise FunctionError(
                 f"the function varies by {(self._high - self._low).max():.1g} only, beside values "
-                f"of size {self._size().max():.3g}: no more than their rounding. Take the offset "
+                f"of size {self._sizes().max():.3g}: no more than their rounding. Take the offset "
                 "out of the function, or compute in float64"
             )
 
@@ -208,13 +210,17 @@ class Evaluator:
         extent = self._high - self._low
         return bool((extent > 0).any() and self._flat().all())
 
-    def _size(self) -> Tensor:
-        """Largest magnitude of each output, [m]."""
+    @property
+    def size(self) -> np.ndarray:
+        """Largest magnitude of each output so far, [m]."""
+        return self._sizes().cpu().numpy()
+
+    def _sizes(self) -> Tensor:
         return (self.offset + self._low).abs().maximum((self.offset + self._high).abs())
 
     def _flat(self) -> Tensor:
         """Which outputs [m] have varied by no more than rounding so far."""
-        return self._high - self._low <= ROUNDING * self.precision * self._size()
+        return self._high - self._low <= ROUNDING * self.precision * self._sizes()
 
     @property
     def rows(self) -> int:
@@ -245,10 +251,26 @@ class Evaluator:
         self._low, self._high = self._low.minimum(low), self._high.maximum(high)
         return values
 
+    def require_one_output(self, name: str) -> None:
+        """Refuse several outputs; one may come as [n] or as [n, 1]."""
+        if (self.outputs or 1) > 1:
+            raise ValueError(
+                f"{name} takes a function of one output, [n, d] to [n] or [n, 1]; this one "
+                f"returns [n, {self.outputs}]. Measure them in turn: lambda x: f(x)[:, 0]"
+            )
+
     def is_constant(self, total_variance: np.ndarray) -> np.ndarray:
         """Where a variance [m, ..] is no more than the rounding of an output's own values."""
         variance = np.asarray(total_variance)
         return (variance == 0) | self._flat().cpu().numpy().reshape(variance.shape)
+
+    def too_coarse(self, total_variance: np.ndarray, tolerance: float) -> np.ndarray:
+        """Which outputs [m] vary, but so little that rounding may hold more than the tolerance."""
+        unit = self.precision * self.size
+        # Two roundings, each of variance unit^2 / 12 where steps are as wide as they may be.
+        return ~self.is_constant(total_variance) & (
+            unit**2 / 6 > max(tolerance, LEAST_SHARE) * total_variance
+        )
 
 
 def _device(function: Callable, device: torch.device | str | None) -> torch.device:

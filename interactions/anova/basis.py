@@ -176,19 +176,14 @@ def adapted(
     Parameters
     ----------
     budget, sample : int
-        Evaluations to spend here at most, and points of the sample that the basis is for.
+        Evaluations to spend here at most, two `family_cost` at least, and points of the sample
+        that the basis is for.
     total : tensor [m]
         Variances of the functions, zero for constant ones.
     """
     inputs = evaluate.inputs
     grids = [inputs.knots(KNOTS, coordinate=j) for j in range(inputs.dim)]
-    price = CURVES * sum(map(len, grids)) + inputs.dim * RELATIVES * CHECK_POINTS
-    families = min(FAMILIES, budget // price)
-    if families < 2:
-        raise ValueError(
-            f"choosing a basis for {inputs.dim} inputs needs {2 * price:,} evaluations at least, "
-            f"there are {budget:,}: raise the budget"
-        )
+    families = min(FAMILIES, budget // family_cost(inputs))
     # Shares of each function's variance, averaged over the functions.
     weight = torch.where(total > 0, 1 / total, 0.0) / max(int((total > 0).sum()), 1)
     knots, values, carried = _choose(evaluate, grids, CURVES * families, weight, generator)
@@ -214,6 +209,12 @@ def adapted(
         if left_out.mean() <= tolerance / 2:
             break
     return Adapted(knots, values, kept, left_out)
+
+
+def family_cost(inputs: Inputs) -> int:
+    """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
+    knots = sum(len(inputs.knots(KNOTS, coordinate=j)) for j in range(inputs.dim))
+    return CURVES * knots + inputs.dim * RELATIVES * CHECK_POINTS
 
 
 def _choose(

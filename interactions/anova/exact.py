@@ -84,12 +84,11 @@ def subset_variances(
 ) -> dict[tuple[int, ...], float]:
     """Variance of every subset's effect, by the tensor grid of `size` nodes per coordinate.
 
-    `function` maps [n, d] to [n]. The 2^d - 1 subsets come in order of size. Raises
+    `function` maps [n, d] to [n] or [n, 1]. The 2^d - 1 subsets come in order of size. Raises
     GridTooLargeError where the grid has more than 2^24 points.
     """
     evaluate = Evaluator(function, inputs, seed=0)
-    if evaluate.outputs is not None:
-        raise ValueError("subset_variances takes a function with one output, [n, d] to [n]")
+    evaluate.require_one_output("subset_variances")
     grid = _grid(inputs, size, getattr(function, "kinks", ()))
     if _points(grid) > 2**24:
         raise GridTooLargeError(f"a grid of {_points(grid):.3g} points is too large: lower `size`")

@@ -76,8 +76,11 @@ def order_spectrum(
     ----------
     function : torch module or callable
         Maps points [n, d] to [n], or to [n, m] for m functions measured on the same points.
-        Modules must be in eval mode. Tensor and numpy callables both fit. An attribute `kinks`,
-        as planted functions have, tells the exact method where to split its grid.
+        Modules must be in eval mode. Tensor and numpy callables both fit, and may change the
+        points they are given: these are a copy. A callable that takes tensors and arrays but
+        answers them differently is given arrays where its code says `axis=`, else refused. An
+        attribute `kinks`, as planted functions have, tells the exact method where to split its
+        grid.
     inputs : Inputs
         Distribution of the d inputs: Uniform, Normal, Rademacher or Empirical.
     max_order : int
@@ -93,10 +96,11 @@ def order_spectrum(
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
-        Evaluations at most. Default: 2^21 exact, 2^25 differences, 2^20 kernel (2^12 d
-        beyond 256 inputs), 1000 distillation.
+        Evaluations at most, those by which the function is checked included (up to 256). Default:
+        2^21 exact, 2^25 differences, 2^20 kernel (2^12 d beyond 256 inputs), 1000 distillation.
     memory : int, optional
-        Working memory in bytes (default 2^28).
+        Working memory in bytes (default 2^28), what the function allocates in a call included,
+        the function's own data and the rows of Empirical inputs not.
     seed : int
         The same seed gives the same result on one device.
     device : optional
@@ -110,8 +114,10 @@ def order_spectrum(
     Raises
     ------
     ValueError
-        For orders above d, a function that is random, in training mode, or returns the wrong
-        shape, NaN or infinity, and a budget too small for the method.
+        For orders above d, a function that is random, in training mode, varies by the rounding of
+        its values alone, or returns the wrong shape, complex numbers, NaN or infinity; for columns
+        whose values the function's type cannot tell apart; for a budget too small for the method,
+        naming the least; and for a memory too small for two points.
     """
     if not isinstance(inputs, Inputs):
         raise TypeError(
@@ -125,11 +131,12 @@ def order_spectrum(
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be positive, got {budget}")
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
+    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     spectrum = METHODS[method](
         evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
     )
-    return _with_distribution(spectrum, inputs)
+    spectrum = replace(spectrum, evaluations=evaluate.evaluations)
+    return _with_distribution(_with_rounding(spectrum, evaluate, tolerance), inputs)
 
 
 def _with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
@@ -139,6 +146,19 @@ def _with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum
     return replace(
         spectrum, method=f"{spectrum.method}, under the product of the columns' marginals"
     )
+
+
+def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:
+    """Say where the rounding of a function's own values forbids the tolerance."""
+    coarse = evaluate.too_coarse(np.atleast_2d(spectrum.variance).sum(axis=-1), tolerance)
+    if not coarse.any():
+        return spectrum
+    why = (
+        f"values of size {evaluate.size[coarse].max():.2g} are rounded so coarsely beside their "
+        "spread that rounding may hold more of the variance than the tolerance"
+    )
+    reason = f"{spectrum.reason}; {why}" if spectrum.reason else why
+    return replace(spectrum, converged=False, reason=reason)
 
 
 def _best_spectrum(
@@ -152,7 +172,8 @@ def _best_spectrum(
         return replace(spectrum, reason=f"{why}; {spectrum.reason}" if spectrum.reason else why)
 
     points = math.prod(np.minimum(inputs.support_sizes, EXACT_NODES).tolist())
-    if points <= min(EXACT_POINTS, most_grid_points(evaluate), budget or EXACT_POINTS):
+    affordable = EXACT_POINTS if budget is None else budget - evaluate.evaluations
+    if points <= min(EXACT_POINTS, most_grid_points(evaluate), affordable):
         return because(exact_spectrum(evaluate, **settings), "exact: few inputs, a grid will do")
     most = default_budget(inputs.dim) if budget is None else budget
     kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
