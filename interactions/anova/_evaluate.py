@@ -109,6 +109,8 @@ class Evaluator:
         self.function = function
         self.inputs = inputs
         self.evaluations = 0
+        self._changes_points = False
+        self._copy = True
         self.device = _device(function, device)
         self._check(seed, budget)
 
@@ -121,15 +123,17 @@ class Evaluator:
         self.dtype = points_dtype(self.inputs, self.form.dtype)
         self._settle_batches(x, first[0].numel())
         values = self(x)
-        if not (self.form.array or only_tensors(self.function) or self.device.type == "cuda"):
-            values = self._settle_array(x, values, tensor=tensor)
-        self.outputs = None if first.ndim == 1 else values.shape[1]
         self.precision = resolution([first.dtype, self.form.dtype], values)
         # Other company and another order: the answer to a point must not depend on either.
         again = self(x.flip(0)[: PROBE - 1]).flip(0)
         why = why_not_trusted(self.function, self, x, values[1:], again, self.precision)
         if why:
             raise FunctionError(why)
+        if not (self.form.array or only_tensors(self.function) or self.device.type == "cuda"):
+            values = self._settle_array(x, values, tensor=tensor)
+        self.outputs = None if first.ndim == 1 else values.shape[1]
+        # A copy of every point costs as much as a cheap function.
+        self._copy = self._changes_points or self.form.gradients
         self.offset = values.mean(dim=0)
         self._low, self._high = (values - self.offset).aminmax(dim=0)
         self._check_rounding(seed, budget)
@@ -137,6 +141,9 @@ class Evaluator:
     def _settle_form(self, x: Tensor) -> tuple[Tensor, bool]:
         """Find the first form the function takes; its answer, and whether that was a tensor."""
         failure = None
+        if isinstance(self.function, nn.Module):
+            # What a module cannot tell apart it must not be given in another type either.
+            points_dtype(self.inputs, next(forms(self.function)).dtype)
         for form in forms(self.function):
             answer = self._attempt(x, form)
             if isinstance(answer, Exception) and "grad" in str(answer):
@@ -162,7 +169,7 @@ class Evaluator:
 
         def run(n: int) -> Tensor:
             self.evaluations += n
-            return as_values(call(self.function, x[:n], self.form), n)
+            return as_values(call(self.function, x[:n], self.form)[0], n)
 
         planned = plan(
             run, few=FIRST, more=PROBE, least=least, memory=self.memory, device=self.device
@@ -242,11 +249,17 @@ class Evaluator:
 
     def _values(self, x: Tensor) -> Tensor:
         self.evaluations += len(x)
-        out = as_values(call(self.function, x, self.form), len(x)).to(self.device)
-        out = out.reshape(len(x), -1)
+        out, changed = call(self.function, x, self.form, copy=self._copy)
+        self._changes_points |= changed
+        if changed and not self._copy:
+            raise FunctionError(
+                "the function changes its points in place, but did not when it was first called: "
+                "give it a copy, lambda x: f(x.clone())"
+            )
+        out = as_values(out, len(x)).to(self.device).reshape(len(x), -1)
         values = (out.double() if out.dtype == torch.bool else out) - self.offset
         low, high = values.amin(dim=0), values.amax(dim=0)
-        if not (low.isfinite().all() and high.isfinite().all()):
+        if not (high - low).isfinite().all():
             raise not_finite(values)
         self._low, self._high = self._low.minimum(low), self._high.maximum(high)
         return values

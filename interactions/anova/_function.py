@@ -45,11 +45,20 @@ def forms(function: Callable) -> Iterator[Form]:
         yield from map(Form, half)
 
 
-def call(function: Callable, x: Tensor, form: Form) -> object:
-    """What the function returns on a copy of the points, which it may change as it likes."""
-    own = x.to(form.dtype, copy=True)
+def call(function: Callable, x: Tensor, form: Form, *, copy: bool = True) -> tuple[object, bool]:
+    """What the function returns, and whether it changed the points that it was handed.
+
+    A copy it may change as it likes. Arrays are always copies.
+    """
+    own = x.to(form.dtype, copy=copy or form.array)
+    version = own._version
     with torch.set_grad_enabled(form.gradients):
-        return function(own.cpu().numpy() if form.array else own)
+        out = function(own.cpu().numpy() if form.array else own)
+    changed = own._version != version
+    if copy and not changed:
+        # Torch's count of changes does not see those made through numpy or .data.
+        changed = not torch.equal(own.detach(), x.to(form.dtype))
+    return out, changed
 
 
 def as_values(out: object, n: int) -> Tensor:
@@ -100,7 +109,7 @@ def attempt(function: Callable, x: Tensor, form: Form) -> tuple[Tensor, bool] | 
             warnings.simplefilter("ignore")
             if not only_tensors(function):
                 warnings.filterwarnings("error", message=".*__array_wrap__")
-            out = call(function, x, form)
+            out, _ = call(function, x, form)
         values = as_values(out, len(x))
         if not torch.isfinite(values).all():
             return not_finite(values.reshape(len(x), -1))

@@ -9,12 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from interactions import Empirical, Inputs, Normal, Rademacher, Uniform, order_spectrum
-from interactions.anova import mean_order, strongest_interactions, subset_variances, superset_index
-from interactions.anova._evaluate import Evaluator
-from interactions.anova._memory import metered
+from interactions import Empirical, Normal, Rademacher, Uniform, order_spectrum
+from interactions.anova import mean_order, strongest_interactions, superset_index
 
 CPU = torch.device("cpu")
 
@@ -61,14 +59,13 @@ def test_no_budget_is_exceeded_and_every_call_is_counted(method: str, name: str)
             continue
         f = Counting()
         options = {"method": method, "max_order": order, "tolerance": 0.01}
+        refusal, counted = "", 0
         try:
-            s = order_spectrum(f, INPUTS[name], budget=budget, **options)
+            counted = order_spectrum(f, INPUTS[name], budget=budget, **options).evaluations
         except ValueError as error:
-            least = least_named(str(error))
-            assert budget < least
-        else:
-            assert s.evaluations == f.points
+            refusal = str(error)
         assert f.points <= budget
+        assert budget < least_named(refusal) if refusal else counted == f.points
 
 
 @pytest.mark.parametrize("method", ["exact", "differences", "kernel", "distillation"])
@@ -98,17 +95,19 @@ def test_the_other_measurements_keep_their_budgets() -> None:
     for call in calls.values():
         for budget in (9, 500, 2000, 10_000, 50_000):
             f = Counting()
+            refusal = ""
             try:
                 call(f, budget)
             except ValueError as error:
-                assert budget < least_named(str(error))
+                refusal = str(error)
             assert f.points <= budget
+            assert not refusal or budget < least_named(refusal)
     f = Counting()
     assert mean_order(f, inputs, budget=5000).evaluations == f.points
 
 
 def test_a_budget_below_the_checks_calls_nothing() -> None:
     f = Counting()
-    with pytest.raises(ValueError, match="256 evaluations at least.*it is 9"):
+    with pytest.raises(ValueError, match=r"256 evaluations at least.*it is 9"):
         order_spectrum(f, INPUTS["uniform"], budget=9)
     assert f.points == 0
