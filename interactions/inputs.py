@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy.linalg import eigh_tridiagonal
+from scipy.linalg import eigh_tridiagonal, qr
 from scipy.special import ndtr
 from torch import Tensor
 
@@ -124,18 +124,14 @@ def _check_dim(dim: int) -> None:
         raise ValueError(f"dim must be a positive integer, got {dim!r}")
 
 
-def _panels(low: float, high: float, breakpoints: Sequence[float]) -> list[tuple[float, float]]:
-    inside = sorted(p for p in set(breakpoints) if low < p < high)
-    edges = [low, *inside, high]
-    return list(itertools.pairwise(edges))
+def _pieces(low: float, high: float, breakpoints: Sequence[float]) -> np.ndarray:
+    return np.array([low, *sorted(p for p in set(breakpoints) if low < p < high), high])
 
 
-def _legendre(
-    size: int, low: float, high: float, breakpoints: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Composite Gauss-Legendre rule for the Lebesgue measure on [low, high]."""
+def _legendre(size: int, pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre rule for the Lebesgue measure, of `size` nodes on each piece."""
     t, w = np.polynomial.legendre.leggauss(size)
-    panels = _panels(low, high, breakpoints)
+    panels = list(itertools.pairwise(pieces))
     nodes = np.concatenate([(left + right) / 2 + (right - left) / 2 * t for left, right in panels])
     weights = np.concatenate([(right - left) / 2 * w for left, right in panels])
     return nodes, weights
@@ -160,8 +156,12 @@ class Uniform(Inputs):
     def quadrature(
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
-        nodes, weights = _legendre(size, self.low, self.high, breakpoints)
+        nodes, weights = _legendre(size, self.pieces(breakpoints))
         return nodes, weights / (self.high - self.low)
+
+    def pieces(self, breakpoints: Sequence[float]) -> np.ndarray:
+        """Ends of the pieces that `quadrature` integrates one by one, ascending."""
+        return _pieces(self.low, self.high, breakpoints)
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return np.linspace(self.low, self.high, size)
@@ -200,11 +200,17 @@ class Normal(Inputs):
             _, b = self.recurrence(max(size - 1, 1))
             z, v = eigh_tridiagonal(np.zeros(size), b[0, 1:size] / self.std)
             return self.mean + self.std * z, v[0] ** 2
-        # Nine standard deviations leave out less than 1e-18 of the mass.
-        kinks = [(p - self.mean) / self.std for p in breakpoints]
-        z, w = _legendre(size, -9.0, 9.0, [*kinks, *range(-6, 7, 3)])
+        z, w = _legendre(size, (self.pieces(breakpoints) - self.mean) / self.std)
         w = w * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) / (ndtr(9.0) - ndtr(-9.0))
         return self.mean + self.std * z, w
+
+    def pieces(self, breakpoints: Sequence[float]) -> np.ndarray:
+        """Ends of the pieces that `quadrature` integrates one by one, ascending.
+
+        Nine standard deviations leave out less than 1e-18 of the mass.
+        """
+        kinks = [(p - self.mean) / self.std for p in breakpoints]
+        return self.mean + self.std * _pieces(-9.0, 9.0, [*kinks, *range(-6, 7, 3)])
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return self.mean + self.std * np.linspace(-5.0, 5.0, size)
@@ -231,10 +237,14 @@ class Rademacher(Inputs):
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
         return torch.where(u < 0.5, -1.0, 1.0).to(u.dtype)
 
+    def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
+        """The two values and their probabilities."""
+        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+
     def quadrature(
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+        return self.support(coordinate)
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return np.array([-1.0, 1.0])
@@ -306,6 +316,21 @@ class Empirical(Inputs):
         a, b = _lanczos(values, weights, size - 1)
         nodes, vectors = eigh_tridiagonal(a, b[1:])
         return nodes, vectors[0] ** 2
+
+    def nodes(self, size: int, coordinate: int) -> np.ndarray:
+        """Values of a column, `size` of them and ascending, that carry a polynomial well.
+
+        Approximate Fekete points: Sommariva & Vianello, Comput. Math. Appl. 57 (2009).
+        """
+        values, weights = self.support(coordinate)
+        if len(values) <= size:
+            return values
+        a, b = _lanczos(values, weights, size - 1)
+        table = [np.zeros_like(values), np.ones_like(values)]
+        for n in range(np.count_nonzero(b) - 1):
+            table.append(((values - a[n]) * table[-1] - b[n] * table[-2]) / b[n + 1])
+        *_, order = qr(np.stack(table[1:]), mode="economic", pivoting=True)
+        return np.sort(values[order[: len(table) - 1]])
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         values = np.unique(self._sorted[:, coordinate])

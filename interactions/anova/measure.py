@@ -104,7 +104,7 @@ def order_spectrum(
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
     if method == "exact":
-        spectrum = exact_spectrum(evaluate, **settings)
+        spectrum = exact_spectrum(evaluate, **settings, seed=seed)
     elif method == "differences":
         spectrum = differences_spectrum(evaluate, **settings, seed=seed)
     elif method == "kernel":
@@ -137,7 +137,9 @@ def _best_spectrum(
 
     points = math.prod(np.minimum(inputs.support_sizes, EXACT_NODES).tolist())
     if points <= min(EXACT_POINTS, most_grid_points(evaluate), budget or EXACT_POINTS):
-        return because(exact_spectrum(evaluate, **settings), "exact: few inputs, a grid will do")
+        return because(
+            exact_spectrum(evaluate, **settings, seed=seed), "exact: few inputs, a grid will do"
+        )
     most = default_budget(inputs.dim) if budget is None else budget
     kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
     prepared = prepare(evaluate, **kernel, seed=seed)
