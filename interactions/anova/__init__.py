@@ -2,14 +2,17 @@
 
 from .distillation import held_out_distillation, released_distillation
 from .exact import GridTooLargeError, subset_variances
-from .measure import order_spectrum, order_spectrum_from_samples
+from .from_samples import order_spectrum_from_samples
+from .measure import METHODS, Method, order_spectrum
 from .purification import Purified, purify
 from .strongest import strongest_interactions
 from .total_indices import MeanOrder, mean_order, superset_index
 
 __all__ = [
+    "METHODS",
     "GridTooLargeError",
     "MeanOrder",
+    "Method",
     "Purified",
     "held_out_distillation",
     "mean_order",

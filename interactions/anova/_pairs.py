@@ -21,16 +21,28 @@ from torch import Tensor
 from .basis import Basis, number_of_products
 
 PIECE = 2**22
-"""Bytes of feature products at once, and"""
+"""Bytes of feature products that the primal route makes at once, so that they stay in the
+processor's cache."""
 TILE = 2**18
-"""kernel values at once: more of them leave the processor's cache."""
+"""Kernel values between two blocks that the dual route makes at once, so that they stay in the
+processor's cache."""
 
 
 class Sample(NamedTuple):
-    """Points in equal blocks, `x` [B, n, d], and values of every function, `f` [B, n, m]."""
+    """Points in equal blocks, with what they stand for.
+
+    Attributes
+    ----------
+    x : tensor [B, n, d]
+    f : tensor [B, n, m]
+        Values of every function, times the weights.
+    weight : tensor [B, n]
+        Density of the inputs over that by which the points were drawn: 1 for plain points.
+    """
 
     x: Tensor
     f: Tensor
+    weight: Tensor
 
 
 def pair_means(sample: Sample, basis: Basis, *, order: int, memory: int) -> Tensor:

@@ -44,7 +44,7 @@ def differences_spectrum(
     *,
     max_order: int,
     tolerance: float,
-    budget: int | None = None,
+    budget: int | None,
     seed: int,
 ) -> OrderSpectrum:
     """Estimate V_1 .. V_max_order and the total variance, each from its own random points.

@@ -34,9 +34,12 @@ LEARNING_RATE = 0.1
 
 
 def distillation_spectrum(
-    evaluate: Evaluator, *, max_order: int, budget: int | None, seed: int
+    evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int | None, seed: int
 ) -> OrderSpectrum:
-    """`released_distillation` at `budget` fresh points (default 1000, the paper's number)."""
+    """`released_distillation` at `budget` fresh points (default 1000, the paper's number).
+
+    Trees know no standard error, so no tolerance ends it and it never converges.
+    """
     x = evaluate.inputs.sample(budget or DEFAULT_BUDGET, generator=seed, dtype=evaluate.dtype).to(
         evaluate.device
     )

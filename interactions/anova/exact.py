@@ -57,8 +57,8 @@ def exact_spectrum(
     *,
     max_order: int,
     tolerance: float,
-    budget: int | None = None,
-    seed: int = 0,
+    budget: int | None,
+    seed: int,
 ) -> OrderSpectrum:
     """Spectrum by a tensor grid, corrected by what random grids show it to miss.
 

@@ -5,33 +5,54 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..inputs import Empirical, Inputs, check_order
 from ..spectrum import OrderSpectrum
-from ._evaluate import DEFAULT_MEMORY, Evaluator
+from ._evaluate import Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
 from .differences import differences_spectrum, least_evaluations
 from .distillation import distillation_spectrum
-from .exact import exact_spectrum, most_grid_points
+from .exact import GridTooLargeError, exact_spectrum, most_grid_points
 from .kernel import (
-    BLOCKS,
     default_budget,
     kernel_spectrum,
-    kernel_spectrum_from_samples,
     prepare,
     prepared_spectrum,
 )
 
-METHODS = ("auto", "exact", "differences", "kernel", "distillation")
 EXACT_NODES = 16
+"""Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
-"""Points of the largest grid that "auto" chooses, and nodes there of an input with many values."""
+"""Points of the largest grid that "auto" takes."""
 LEFT_OUT = 0.01
-"""Share that "auto" lets the kernel's basis leave out, where the tolerance is smaller."""
+"""Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
+is the tolerance instead where that is larger."""
+
+
+class Method(Protocol):
+    """One way of measuring: everything `order_spectrum` knows of a method, and all it needs."""
+
+    def __call__(
+        self,
+        evaluate: Evaluator,
+        *,
+        max_order: int,
+        tolerance: float,
+        budget: int | None,
+        seed: int,
+    ) -> OrderSpectrum:
+        """Spectrum of the evaluator's function under `evaluate.inputs`.
+
+        The arguments are those of `order_spectrum`, checked; `evaluate` maps points [n, d] to
+        values [n, m], and counts them. A method may ignore the tolerance or the seed, never the
+        budget; where that is None it takes a default of its own. Arrays of the result have the
+        shape [m, max_order + 1], or [max_order + 1] where `evaluate.outputs` is None.
+        """
+        ...
 
 
 def order_spectrum(
@@ -58,7 +79,7 @@ def order_spectrum(
         Distribution of the d inputs: Uniform, Normal, Rademacher or Empirical.
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
-    method : "auto", "exact", "differences", "kernel" or "distillation"
+    method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
         "exact" is a tensor grid, for few inputs; "differences" is Monte Carlo, unbiased for any
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
@@ -96,27 +117,19 @@ def order_spectrum(
         )
     check_order(max_order, inputs.dim)
     if method not in METHODS:
-        raise ValueError(f"method must be one of {list(METHODS)}, got {method!r}")
+        raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}")
     if not tolerance >= 0:
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be positive, got {budget}")
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
-    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
-    if method == "exact":
-        spectrum = exact_spectrum(evaluate, **settings, seed=seed)
-    elif method == "differences":
-        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
-    elif method == "kernel":
-        spectrum = kernel_spectrum(evaluate, **settings, seed=seed)
-    elif method == "distillation":
-        spectrum = distillation_spectrum(evaluate, max_order=max_order, budget=budget, seed=seed)
-    else:
-        spectrum = _best_spectrum(evaluate, **settings, seed=seed)
-    return _with_distribution(spectrum, inputs)
+    spectrum = METHODS[method](
+        evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
+    )
+    return with_distribution(spectrum, inputs)
 
 
-def _with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
+def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
     """Say what is easily forgotten: that columns of data were taken as independent."""
     if not isinstance(inputs, Empirical):
         return spectrum
@@ -129,17 +142,53 @@ def _best_spectrum(
     evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int | None, seed: int
 ) -> OrderSpectrum:
     """What "auto" stands for: see `order_spectrum`."""
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
+    grid = _grid_spectrum(evaluate, **settings)
+    if grid is None:
+        return _monte_carlo_spectrum(evaluate, **settings)
+    if grid.converged:
+        return _because(grid, "exact: few inputs, a grid will do")
+    # The next method's default budget is its own, whatever the grid has spent.
+    if budget is None:
+        settings["budget"] = default_budget(evaluate.inputs.dim) + evaluate.evaluations
+    try:
+        other = _monte_carlo_spectrum(evaluate, **settings)
+    except ValueError:
+        return _because(grid, "exact: few inputs, and no budget left for another method")
+    if other.converged or _error(other) < _error(grid):
+        return _because(other, "a grid did not converge")
+    return replace(_because(grid, "exact: few inputs"), evaluations=evaluate.evaluations)
+
+
+def _because(spectrum: OrderSpectrum, why: str) -> OrderSpectrum:
+    return replace(spectrum, reason=f"{why}; {spectrum.reason}" if spectrum.reason else why)
+
+
+def _error(spectrum: OrderSpectrum) -> float:
+    """Largest error of a share; unknown is the largest."""
+    error = spectrum.share_standard_error[~spectrum.constant]
+    return float(np.nan_to_num(error, nan=np.inf).max(initial=0.0))
+
+
+def _grid_spectrum(evaluate: Evaluator, *, budget: int | None, **settings) -> OrderSpectrum | None:
+    """What "exact" finds within half of the budget, where the inputs are few enough for it."""
+    points = math.prod(np.minimum(evaluate.inputs.support_sizes, EXACT_NODES).tolist())
+    affordable = EXACT_POINTS if budget is None else budget - evaluate.evaluations
+    if points > min(EXACT_POINTS, most_grid_points(evaluate), affordable):
+        return None
+    half = None if budget is None else max(budget // 2, int(points) + evaluate.evaluations)
+    try:
+        return exact_spectrum(evaluate, **settings, budget=half)
+    except GridTooLargeError:
+        return None
+
+
+def _monte_carlo_spectrum(
+    evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int | None, seed: int
+) -> OrderSpectrum:
+    """The kernel where its basis leaves little out, else differences where they are affordable."""
     inputs = evaluate.inputs
-    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
-
-    def because(spectrum: OrderSpectrum, why: str) -> OrderSpectrum:
-        return replace(spectrum, reason=f"{why}; {spectrum.reason}" if spectrum.reason else why)
-
-    points = math.prod(np.minimum(inputs.support_sizes, EXACT_NODES).tolist())
-    if points <= min(EXACT_POINTS, most_grid_points(evaluate), budget or EXACT_POINTS):
-        return because(
-            exact_spectrum(evaluate, **settings, seed=seed), "exact: few inputs, a grid will do"
-        )
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
     most = default_budget(inputs.dim) if budget is None else budget
     kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
     prepared = prepare(evaluate, **kernel, seed=seed)
@@ -153,42 +202,17 @@ def _best_spectrum(
             f"{least:,} evaluations at least"
         )
     else:
-        spectrum = differences_spectrum(evaluate, **settings, seed=seed)
-        return because(spectrum, f"differences: a basis may leave out more than {limit:.2g}")
-    return because(prepared_spectrum(evaluate, prepared, **kernel), why)
+        spectrum = differences_spectrum(evaluate, **settings)
+        return _because(spectrum, f"differences: a basis may leave out more than {limit:.2g}")
+    return _because(prepared_spectrum(evaluate, prepared, **kernel), why)
 
 
-def order_spectrum_from_samples(
-    x: Tensor,
-    y: Tensor,
-    inputs: Inputs,
-    *,
-    max_order: int = 3,
-    memory: int | None = None,
-) -> OrderSpectrum:
-    """Variance by interaction order from evaluations the user already has.
-
-    The kernel estimator needs no more than plain points drawn from `inputs` and values there.
-    One part in 33 of the points centres the values; the rest is measured.
-
-    Parameters
-    ----------
-    x : tensor [n, d]
-        Independent draws from `inputs`; at least 132.
-    y : tensor [n] or [n, m]
-        Values of one function or of m functions there.
-    """
-    x, y = torch.as_tensor(x), torch.as_tensor(y)
-    check_order(max_order, inputs.dim)
-    if x.ndim != 2 or x.shape[1] != inputs.dim:
-        raise ValueError(f"needs points [n, {inputs.dim}], got {tuple(x.shape)}")
-    if y.ndim not in (1, 2) or len(y) != len(x):
-        raise ValueError(f"needs as many values as points, {len(x)}; got shape {tuple(y.shape)}")
-    if not (torch.isfinite(x).all() and torch.isfinite(y).all()):
-        raise ValueError("the points or the values hold NaN or infinity")
-    if len(x) < 4 * (BLOCKS + 1):
-        raise ValueError(f"needs at least {4 * (BLOCKS + 1)} points, got {len(x)}")
-    spectrum = kernel_spectrum_from_samples(
-        x, y, inputs, max_order=max_order, memory=memory or DEFAULT_MEMORY
-    )
-    return _with_distribution(spectrum, inputs)
+METHODS: dict[str, Method] = {
+    "auto": _best_spectrum,
+    "exact": exact_spectrum,
+    "differences": differences_spectrum,
+    "kernel": kernel_spectrum,
+    "distillation": distillation_spectrum,
+}
+"""The methods of `order_spectrum` by name. A `Method` from outside joins them by
+METHODS["mine"] = mine, and order_spectrum(f, inputs, method="mine") calls it."""

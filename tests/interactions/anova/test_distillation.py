@@ -84,6 +84,30 @@ def test_held_out_errors_are_those_of_the_points_and_not_of_the_trees() -> None:
     assert np.all(spread > stated)
 
 
+@pytest.mark.parametrize("seeds", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_held_out_errors_cover_where_trees_learn_all_there_is(seeds: int) -> None:
+    """A flag's effect is two numbers that every sample gives: what is left to err are the points.
+
+    Half of the variance is the flag's and half is noise, so that the errors of a variance, of a
+    share and of the total differ from each other.
+    """
+    hits = {"variance": [], "share": []}
+    errors, values = [], []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        x = torch.as_tensor(rng.choice([-1.0, 1.0], size=(400, 1)))
+        y = x[:, 0] + torch.as_tensor(rng.normal(size=400))
+        s = held_out_distillation(x, y, max_order=1, folds=2, trees=60)
+        for of, truth in (("variance", 1.0), ("share", 0.5)):
+            low, high, _ = s.interval(0.95, of=of)
+            hits[of].append((low <= truth) & (truth <= high))
+        errors.append([*s.standard_error, *s.share_standard_error])
+        values.append([*s.variance, *s.share])
+    ratio = np.sqrt(np.mean(np.square(errors), axis=0)) / np.std(values, axis=0, ddof=1)
+    assert np.all((ratio > 0.75) & (ratio < 1.33)), ratio
+    assert all(np.mean(hit, axis=0).min() > 0.85 for hit in hits.values()), hits
+
+
 def test_bad_samples_are_refused() -> None:
     x = torch.zeros(10, 2)
     for bad, message in (

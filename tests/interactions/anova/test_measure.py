@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,13 @@ from torch import nn
 from interactions import (
     Empirical,
     MLPEnsemble,
+    OrderSpectrum,
     Rademacher,
     Uniform,
     order_spectrum,
     order_spectrum_from_samples,
 )
+from interactions.anova import METHODS
 from interactions.planted import Product, sine
 
 INPUTS = Uniform(-1.0, 1.0, dim=3)
@@ -133,6 +137,30 @@ def test_numbers_may_stand_for_categories() -> None:
         noise = 4 * np.hypot(a.standard_error, b.standard_error) + 0.02 * a.total_variance
         assert np.all(np.abs(a.variance - b.variance) < noise)
         assert a.share[1] > 0.05
+
+
+def test_a_method_from_outside_joins_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def all_above(evaluate, *, max_order, tolerance, budget, seed) -> OrderSpectrum:
+        asked.update(max_order=max_order, tolerance=tolerance, budget=budget, seed=seed)
+        x = evaluate.inputs.sample(1000, generator=seed, dtype=evaluate.dtype)
+        variance = np.append(np.zeros(max_order), evaluate(x).var().item())
+        return OrderSpectrum.known(variance, method="mine", evaluations=evaluate.evaluations)
+
+    monkeypatch.setitem(METHODS, "mine", all_above)
+    s = order_spectrum(Product((0, 1)), INPUTS, method="mine", max_order=2, budget=5000, seed=3)
+    assert s.method == "mine"
+    assert s.evaluations == 1000
+    assert s.variance[-1] == pytest.approx(1 / 9, rel=0.2)
+    assert asked == {"max_order": 2, "tolerance": 0.01, "budget": 5000, "seed": 3}
+    with pytest.raises(ValueError, match="'distillation', 'mine'"):
+        order_spectrum(Product((0,)), INPUTS, method="yours")
+
+
+def test_all_methods_take_the_same_arguments() -> None:
+    signatures = {tuple(inspect.signature(m).parameters) for m in METHODS.values()}
+    assert signatures == {("evaluate", "max_order", "tolerance", "budget", "seed")}
 
 
 def test_the_callers_module_is_left_as_it_was() -> None:

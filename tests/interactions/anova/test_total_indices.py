@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from interactions import MLPEnsemble, Uniform, order_spectrum
+from interactions import MLPEnsemble, Normal, Uniform, order_spectrum
 from interactions.anova import mean_order, subset_variances, superset_index
 from interactions.planted import PlantedInteractions, g_function, ishigami
 
@@ -33,6 +33,29 @@ def test_agrees_with_the_exact_spectrum_over_20_seeds(trained: MLPEnsemble) -> N
     z = np.array([(f.mean_order - exact) / f.standard_error for f in found])
     assert np.abs(z).max() < 4.5
     assert np.abs(z.mean(axis=0)).max() < 4.5 / math.sqrt(20)
+
+
+def test_errors_of_the_mean_order_are_neither_too_small_nor_too_large() -> None:
+    """The ratio's error leaves out what indices and variance have in common, here most of it."""
+    inputs = Normal(dim=3)
+
+    def scaled_signs(x: torch.Tensor) -> torch.Tensor:
+        return (x[:, 0] / 2).exp() * x[:, 1].sign() * x[:, 2].sign()
+
+    found = [mean_order(scaled_signs, inputs, budget=4000, seed=s) for s in range(100)]
+    stated = np.sqrt(np.mean([f.standard_error**2 for f in found]))
+    spread = np.std([f.mean_order for f in found], ddof=1)
+    assert 0.8 < stated / spread < 1.25
+
+
+@pytest.mark.slow
+def test_intervals_of_the_mean_order_cover_over_400_seeds(trained: MLPEnsemble) -> None:
+    inputs = Uniform(-1.0, 1.0, dim=5)
+    exact = order_spectrum(trained, inputs, max_order=5, method="exact").mean_order
+    found = [mean_order(trained, inputs, budget=20_000, seed=s) for s in range(400)]
+    z = np.array([(f.mean_order - exact) / f.standard_error for f in found])
+    covered = (np.abs(z) < stats.t.ppf(0.975, 31)).mean(axis=0)
+    assert np.all((covered >= 0.92) & (covered <= 0.98)), covered
 
 
 def test_agrees_with_scipy() -> None:
@@ -71,6 +94,7 @@ def test_superset_indices_agree_with_the_exact_parts_over_20_seeds() -> None:
     z = np.array([(f["variance"] - truth) / f["standard_error"] for f in found])
     assert np.abs(z).max() < 4.5
     assert np.abs(z.mean(axis=0)).max() < 4.5 / math.sqrt(20)
+    assert 0.8 < np.sqrt(np.mean(z**2)) < 1.25
     shares = np.array([f["share"] for f in found])
     off = shares.mean(axis=0) - truth / sum(parts.values())
     assert np.abs(off / shares.std(axis=0, ddof=1)).max() < 4.5 / math.sqrt(20)
