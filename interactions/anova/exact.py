@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import FEW_VALUES, Inputs
+from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
 from ._axes import Axis, axes, whole_axes
 from ._evaluate import Evaluator
@@ -72,7 +72,7 @@ def exact_spectrum(
     """
     budget = budget or DEFAULT_BUDGET
     space = math.prod(evaluate.inputs.support_sizes.tolist())
-    few = bool(np.all(evaluate.inputs.support_sizes <= FEW_VALUES))
+    few = bool(np.all(evaluate.inputs.support_sizes <= TRUSTED))
     fits = space <= min(most_grid_points(evaluate), budget - evaluate.evaluations)
     if fits and (few or space <= CHEAP):
         spectrum = _whole_spectrum(evaluate, max_order)

@@ -28,6 +28,7 @@ EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
 """Points of the largest grid that "auto" takes."""
+OF_THESE_ROWS = "intervals of these rows, not of their population"
 LEFT_OUT = 0.01
 """Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
 is the tolerance instead where that is larger."""
@@ -130,12 +131,11 @@ def order_spectrum(
 
 
 def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
-    """Say what is easily forgotten: that columns of data were taken as independent."""
+    """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
     if not isinstance(inputs, Empirical):
         return spectrum
-    return replace(
-        spectrum, method=f"{spectrum.method}, under the product of the columns' marginals"
-    )
+    how = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
+    return replace(spectrum, method=f"{spectrum.method}, {how}")
 
 
 def _best_spectrum(
