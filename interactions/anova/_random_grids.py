@@ -26,7 +26,7 @@ from ..inputs import Empirical, Inputs
 from ._axes import Axis
 from ._evaluate import Evaluator
 
-POINTS = 4096
+POINTS = 1024
 """Of one grid, about: with three random inputs or more, more grids serve better than larger."""
 
 

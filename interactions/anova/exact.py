@@ -37,7 +37,7 @@ DEFAULT_BUDGET = 2**21
 BYTES_PER_POINT = 24
 CHEAP = 2**17
 """Points of a whole input space that is visited without trying smaller grids first."""
-LEAST_GRIDS, FIRST_GRIDS = 8, 32
+LEAST_GRIDS, FIRST_GRIDS = 8, 64
 FEWEST = 8
 """Grids, of about the same weight, that must carry a correction for its spread to be believed."""
 CHECKS = 2**14

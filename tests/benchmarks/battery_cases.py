@@ -351,7 +351,7 @@ def _wide() -> list[tuple]:
         ("100", planted(BOTH[100], {**both, 3: 1.0}, many), BOTH[100], 2),
         ("150 columns", planted(columns, both, many), columns, 2),
         ("300 bits", planted(bits, {**both, 3: 0.5}, many), bits, 2),
-        ("1000 normals", planted(normal, both, many), normal, 2),
+        ("1000 normals", planted(normal, both, many), normal, 1),
     ]
 
 
