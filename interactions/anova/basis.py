@@ -27,11 +27,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Inputs
+from ..inputs import Empirical, Inputs
 from ._evaluate import Evaluator
+from ._pilot import Look
 
 KNOTS = 32
-"""Knots of an input with many values."""
+"""Knots of an input with many values, to begin with."""
+MOST_KNOTS = 160
+"""Knots up to which intervals are halved where curves jump."""
+JUMP = 1 / 50
+"""Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
 RELATION = 0.5
 RELATIVES = 4
 """Backgrounds in a family, each of which takes every input from either of two parents."""
@@ -159,12 +164,12 @@ def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
 
 def adapted(
     evaluate: Evaluator,
+    look: Look,
     *,
     max_order: int,
     tolerance: float,
     budget: int,
     sample: int,
-    total: Tensor,
     generator: torch.Generator,
 ) -> Adapted:
     """Choose the functions of every input, all functions of an ensemble counting alike.
@@ -175,22 +180,28 @@ def adapted(
 
     Parameters
     ----------
+    look : Look
+        Points that show where the functions' variance lies.
     budget, sample : int
         Evaluations to spend here at most, two `family_cost` at least, and points of the sample
         that the basis is for.
-    total : tensor [m]
-        Variances of the functions, zero for constant ones.
     """
-    inputs = evaluate.inputs
-    grids = [inputs.knots(KNOTS, coordinate=j) for j in range(inputs.dim)]
-    families = min(FAMILIES, budget // family_cost(inputs))
+    inputs, total = evaluate.inputs, look.total
+    grids = [_first_knots(inputs, j) for j in range(inputs.dim)]
+    most = FAMILIES if look.tilt is None else 2 * FAMILIES
+    families = min(most, budget // family_cost(inputs))
+    stop = evaluate.evaluations + budget - families * inputs.dim * RELATIVES * CHECK_POINTS
     # Shares of each function's variance, averaged over the functions.
     weight = torch.where(total > 0, 1 / total, 0.0) / max(int((total > 0).sum()), 1)
-    knots, values, carried = _choose(evaluate, grids, CURVES * families, weight, generator)
+    knots, values, carried = _choose(
+        evaluate, look, grids, CURVES * families, weight, tolerance, stop, generator
+    )
     outside = []
     for j in range(inputs.dim):
-        background = _families(evaluate, families, generator)
-        outside.append(_outside(evaluate, knots[j], values[j], background, j, generator))
+        background = _families(evaluate, look, families, generator)
+        outside.append(
+            _outside(evaluate, look, knots[j], values[j], background, j, weight, generator)
+        )
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
     every = torch.arange(inputs.dim)
@@ -213,45 +224,143 @@ def adapted(
 
 def family_cost(inputs: Inputs) -> int:
     """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
-    knots = sum(len(inputs.knots(KNOTS, coordinate=j)) for j in range(inputs.dim))
+    knots = sum(len(_first_knots(inputs, j)) for j in range(inputs.dim))
     return CURVES * knots + inputs.dim * RELATIVES * CHECK_POINTS
+
+
+def _first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
+    """Knots of one input, also among the values that are rare beside a frequent one."""
+    knots = inputs.knots(KNOTS, coordinate=coordinate)
+    if not isinstance(inputs, Empirical) or len(knots) >= KNOTS:
+        return knots
+    values, _ = inputs.support(coordinate)
+    rows = np.linspace(0, len(values) - 1, min(len(values), KNOTS)).round().astype(int)
+    return np.union1d(knots, values[rows])
+
+
+def _between(inputs: Inputs, coordinate: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """A value of the input between each two that are given, where there is one."""
+    if not isinstance(inputs, Empirical):
+        return (low + high) / 2
+    values, _ = inputs.support(coordinate)
+    a, b = np.searchsorted(values, low), np.searchsorted(values, high)
+    return values[((a + b) // 2)[b - a > 1]]
 
 
 def _choose(
     evaluate: Evaluator,
+    look: Look,
     grids: list[np.ndarray],
     curves: int,
     weight: Tensor,
+    tolerance: float,
+    stop: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
     inputs = evaluate.inputs
-    dim, size = inputs.dim, max(2, *map(len, grids))
+    background = _backgrounds(evaluate, look, curves, generator)
+    found = []
+    for j, grid in enumerate(grids):
+        # What the inputs behind may need at least is not spent on this one.
+        reserved = curves * sum(map(len, grids[j + 1 :]))
+        grid, f = _read(evaluate, background, grid, j, weight, tolerance, stop - reserved)
+        gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
+        mass = gram.sum(dim=0)
+        part = _part(f, mass, look.centre, weight) / curves
+        f = f - torch.tensordot(mass, f, dims=1)
+        moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, weight)
+        found.append((grid, *_karhunen_loeve(moment, gram)))
+    dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
     knots = torch.empty(dim, size, **like)
     values = torch.zeros(dim, size, MOST_FUNCTIONS, **like)
     carried = torch.zeros(dim, MOST_FUNCTIONS, **like)
-    background = inputs.sample(curves, generator=generator, dtype=evaluate.dtype)
-    for j, grid in enumerate(grids):
-        g = len(grid)
+    for j, (grid, some, functions) in enumerate(found):
+        g, q = functions.shape
         knots[j] = torch.as_tensor(np.append(grid, grid[-1] + np.arange(1, size - g + 1)))
-        f = _curves(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
-        gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
-        f = f - torch.tensordot(gram.sum(dim=0), f, dims=1)
-        moment = torch.einsum("abm,cbm,m->ac", f, f, weight / curves)
-        some, functions = _karhunen_loeve(moment, gram)
-        carried[j, : len(some)] = some
-        values[j, :g, : len(some)] = functions
+        carried[j, :q] = some
+        values[j, :g, :q] = functions
     return knots, values, carried.cpu().numpy()
 
 
-def _families(evaluate: Evaluator, families: int, generator: torch.Generator) -> Tensor:
-    """Points [families · RELATIVES, d], those of one family next to each other."""
+def _read(
+    evaluate: Evaluator,
+    background: Tensor,
+    grid: np.ndarray,
+    j: int,
+    weight: Tensor,
+    tolerance: float,
+    stop: int,
+) -> tuple[np.ndarray, Tensor]:
+    """Knots along input j, closer where curves jump, and the curves there [G, backgrounds, m].
+
+    A curve that is continued linearly over a jump is wrong by up to the square of the jump, on
+    as much as lies between the two knots: intervals are halved until that matters no more.
+    """
     inputs = evaluate.inputs
-    parents = inputs.sample(2 * families, generator=generator, dtype=evaluate.dtype)
-    parents = parents.unflatten(0, (families, 2))
-    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=parents.device)
-    return torch.where(choice < RELATION, parents[:, :1], parents[:, 1:]).flatten(0, 1)
+    f = _curves(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
+    while len(grid) < MOST_KNOTS:
+        hats = _gram(inputs, grid, j).sum(axis=0)
+        width = torch.as_tensor(np.minimum(hats[1:], hats[:-1])).to(f)
+        part = _part(f, torch.as_tensor(hats).to(f), f.mean(dim=(0, 1)), weight)
+        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, weight) / f.shape[1]
+        wrong = (jumps * width).cpu().numpy()
+        some = np.flatnonzero(wrong > JUMP * tolerance)
+        some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
+        new = np.setdiff1d(_between(inputs, j, grid[some], grid[some + 1]), grid)
+        new = new[: max(0, stop - evaluate.evaluations) // len(background)]
+        if not len(new):
+            break
+        more = _curves(evaluate, background, torch.as_tensor(new, device=evaluate.device), j)
+        order = np.argsort(np.append(grid, new))
+        grid = np.append(grid, new)[order]
+        f = torch.cat([f, more])[torch.as_tensor(order, device=f.device)]
+    return grid, f
+
+
+def _part(f: Tensor, mass: Tensor, centre: Tensor, weight: Tensor) -> Tensor:
+    """Density of plain backgrounds over that of `_backgrounds`, [backgrounds].
+
+    Half of these are plain, and half as frequent as what their curve carries: that is known from
+    the curve [points, backgrounds, m] itself, whose points stand for a mass each.
+    """
+    carried = torch.einsum("a,abm,m->b", mass, (f - centre).square(), weight)
+    return 1 / (0.5 + 0.5 * carried)
+
+
+def _backgrounds(evaluate: Evaluator, look: Look, count: int, generator: torch.Generator) -> Tensor:
+    """Points [count, d]: half of them plain, half where the look found the variance.
+
+    These are taken at equal steps of the share that they carry, in the order of their size, so
+    that no group of points of one size is missed.
+    """
+    plain = evaluate.inputs.sample(count, generator=generator, dtype=evaluate.dtype)
+    if not look.total.any():
+        return plain
+    order = (look.mass / look.weight).argsort(descending=True)
+    ends = look.mass[order].cumsum(dim=0)
+    half = count // 2
+    start = torch.rand((), generator=generator, device=ends.device, dtype=ends.dtype)
+    at = (torch.arange(half, device=ends.device) + start) / half * ends[-1]
+    chosen = order[torch.searchsorted(ends, at).clamp_(max=len(order) - 1)]
+    # In random order, for some are put into groups.
+    shuffle = torch.randperm(count, generator=generator, device=ends.device)
+    return torch.cat([plain[half:], look.x[chosen]])[shuffle]
+
+
+def _families(evaluate: Evaluator, look: Look, families: int, generator: torch.Generator) -> Tensor:
+    """Points [families · RELATIVES, d], those of one family next to each other.
+
+    The first is one of `_backgrounds`; the others take each of their inputs from it or from a
+    second parent, so that any two of a family share an input with the same probability.
+    """
+    inputs = evaluate.inputs
+    first = _backgrounds(evaluate, look, families, generator)[:, None]
+    second = inputs.sample(families, generator=generator, dtype=evaluate.dtype)[:, None]
+    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=first.device)
+    choice[:, 0] = 0.0
+    return torch.where(choice < RELATION, first, second).flatten(0, 1)
 
 
 def _curves(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
@@ -333,10 +442,12 @@ def number_of_products(widths: Sequence[int], order: int) -> int:
 
 def _outside(
     evaluate: Evaluator,
+    look: Look,
     knots: Tensor,
     values: Tensor,
     background: Tensor,
     j: int,
+    weight: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
     """Mean products [3, Q + 1, m] of the parts of curves that a basis of input j cannot express.
@@ -346,24 +457,33 @@ def _outside(
     other families, which have only the effect of input j alone in common. The part outside is the
     residual of a least-squares fit at fresh points, not the knots at which the functions were read.
     """
-    like = {"device": evaluate.device, "dtype": torch.float64}
-    strata = torch.arange(CHECK_POINTS, **like)
-    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
-    points = evaluate.inputs.quantile(u, torch.full_like(u, j, dtype=torch.long))
+    points, mass = _check_points(evaluate, look, j, generator)
     curves = _curves(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
+    part = _part(curves[:, :, 0], mass / CHECK_POINTS, look.centre, weight)
     functions = _interpolate(points[:, None], knots[None], values[None]).squeeze(1)
+    # Points that stand for more count more, in the fit as in the means.
+    root = mass.sqrt()
+    columns = torch.cat([torch.ones_like(functions[:, :1]), functions], dim=1) * root[:, None]
+    curves = curves * root[:, None, None, None]
     # The projections on the first functions differ by one axis after another.
-    axes = torch.linalg.qr(torch.cat([torch.ones(CHECK_POINTS, 1, **like), functions], dim=1))[0]
+    axes = torch.linalg.qr(columns)[0]
     along = torch.tensordot(axes.T, curves, dims=1)
 
     def products(c: Tensor) -> Tensor:
         families = c.shape[1]
-        single = c.square().sum(dim=(1, 2))
-        family = c.sum(dim=2).square().sum(dim=1)
-        whole = c.sum(dim=(1, 2)).square()
-        related = (family - single) / (families * RELATIVES * (RELATIVES - 1))
-        unrelated = (whole - family) / (families * (families - 1) * RELATIVES**2)
-        return torch.stack([single / (families * RELATIVES), related, unrelated])
+        p = part[:, None]
+        single = (c.square().sum(dim=2) * p).sum(dim=1)
+        sums = c.sum(dim=2)
+        family = sums.square()
+        whole = (sums * p).sum(dim=1).square() - (family * p.square()).sum(dim=1)
+        related = (family * p).sum(dim=1) - single
+        return torch.stack(
+            [
+                single / (families * RELATIVES),
+                related / (families * RELATIVES * (RELATIVES - 1)),
+                whole / (families * (families - 1) * RELATIVES**2),
+            ]
+        )
 
     whole, explained = (
         # A thousand functions at a time, for the squares take as much memory again.
@@ -371,4 +491,24 @@ def _outside(
         for c in (curves, along)
     )
     rest = whole.sum(dim=1, keepdim=True) - explained.cumsum(dim=1)
-    return rest / (CHECK_POINTS - torch.arange(1, rest.shape[1] + 1, **like)[:, None])
+    free = CHECK_POINTS - torch.arange(1, rest.shape[1] + 1).to(rest)
+    return rest / free[:, None]
+
+
+def _check_points(
+    evaluate: Evaluator, look: Look, j: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """CHECK_POINTS values of input j and what each stands for, of mean 1.
+
+    One from each of equal strata; where rare values of the input may matter, those are equal
+    strata of a distribution in which such values are frequent.
+    """
+    inputs = evaluate.inputs
+    like = {"device": evaluate.device, "dtype": torch.float64}
+    strata = torch.arange(CHECK_POINTS, **like)
+    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
+    mass = torch.ones_like(u)
+    if look.tilt is not None or isinstance(inputs, Empirical):
+        u, mass = (look.tilt or look.rare).along(j, u)
+        mass = mass * CHECK_POINTS / mass.sum()
+    return inputs.quantile(u, torch.full_like(u, j, dtype=torch.long)), mass

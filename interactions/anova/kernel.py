@@ -27,6 +27,8 @@ from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 from ._pairs import Sample, multiplications, pair_means
+from ._pilot import first_look
+from ._tilt import Tilt
 from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
 
 BLOCKS = 32
@@ -47,18 +49,21 @@ class Prepared(NamedTuple):
     Attributes
     ----------
     pilot : Sample
-        A small sample, whose spectrum plans the size of the large one.
+        A small sample, centred, whose spectrum plans the size of the large one.
     centre : tensor [m]
-        Means of the functions on the pilot, to be subtracted from all values.
+        Means of the functions, to be subtracted from all values.
     basis : Adapted
     generator : torch.Generator
         The stream of random points, just behind those used up.
+    tilt : Tilt or None
+        By which points are drawn, or None for plain ones.
     """
 
     pilot: Sample
     centre: Tensor
     basis: Adapted
     generator: torch.Generator
+    tilt: Tilt | None
 
 
 def kernel_spectrum(
@@ -98,26 +103,52 @@ def prepare(
         )
     n = min(PILOT, left // 4) // BLOCKS
     generator = torch.Generator(evaluate.device).manual_seed(seed)
-    pilot = _draw(evaluate, n, generator)
-    values = pilot.f.double().flatten(0, 1)
-    total = values.var(dim=0)
-    constant = torch.as_tensor(evaluate.is_constant(total.cpu().numpy()), device=total.device)
+    look = first_look(evaluate, n * BLOCKS, left // 4, generator)
     basis = adapted(
         evaluate,
+        look,
         max_order=max_order,
         tolerance=tolerance,
         budget=left // 3,
         sample=budget,
-        total=torch.where(constant, 0.0, total),
         generator=generator,
     )
-    return Prepared(pilot, values.mean(dim=0), basis, generator)
+    # The first points are all plain or all of one tilt, as those of the sample will be.
+    x, f, weight = (a[: n * BLOCKS] for a in (look.x, look.f, look.weight))
+    weight = torch.ones_like(weight) if look.tilt is None else weight
+    pilot = _in_blocks(x, f - look.centre, weight)
+    return Prepared(pilot, look.centre, basis, generator, look.tilt)
 
 
 def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
-    """A fresh sample of n points in every block, its values centred."""
-    sample = _draw(evaluate, n, prepared.generator)
-    return Sample(sample.x, sample.f - prepared.centre.to(sample.f))
+    """A fresh sample of n points in every block, its values centred and weighted.
+
+    Few at a time, for their values come in float64.
+    """
+    inputs, tilt = evaluate.inputs, prepared.tilt
+    like = {"generator": prepared.generator, "dtype": evaluate.dtype}
+    rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * ((evaluate.outputs or 1) + inputs.dim)))
+    parts = []
+    for start in range(0, n, rows):
+        size = BLOCKS * min(rows, n - start)
+        if tilt is None:
+            x = inputs.sample(size, **like)
+            weight = torch.ones(size, dtype=torch.float64, device=x.device)
+        else:
+            drawn = tilt.draw(size, **like)
+            x, weight = drawn.x, drawn.weight
+        parts.append(_in_blocks(x, evaluate(x) - prepared.centre, weight))
+    return join(parts)
+
+
+def _in_blocks(x: Tensor, f: Tensor, weight: Tensor) -> Sample:
+    """Points, centred values and weights as a sample, in the type of the points."""
+    parts = (x, f * weight[:, None], weight)
+    return Sample(*(a.to(x.dtype).unflatten(0, (BLOCKS, -1)) for a in parts))
+
+
+def join(samples: list[Sample]) -> Sample:
+    return Sample(*(torch.cat(parts, dim=1) for parts in zip(*samples, strict=True)))
 
 
 def prepared_spectrum(
@@ -128,7 +159,7 @@ def prepared_spectrum(
     basis = prepared.basis
 
     def measure(sample: Sample) -> tuple[OrderSpectrum, int]:
-        constant = evaluate.is_constant(sample.f.double().var(dim=(0, 1)).cpu().numpy())
+        constant = evaluate.is_constant(_second_moment(sample).mean(axis=1))
         spectrum, needed = _spectrum(sample, basis, max_order, tolerance, evaluate.memory, constant)
         method = f"ANOVA kernel ({_products(basis, max_order)} products by order)"
         spectrum = replace(
@@ -136,20 +167,20 @@ def prepared_spectrum(
         )
         return spectrum, needed
 
-    pilot = prepared.pilot
-    _, needed = measure(Sample(pilot.x, pilot.f - prepared.centre.to(pilot.f)))
+    _, needed = measure(prepared.pilot)
     limits = {
         "memory": _most_in_memory(evaluate, basis, max_order),
         "arithmetic": _most_in_time(m, basis, max_order),
     }
-    sample = Sample(*(a[:, :0] for a in pilot))
+    sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
         have = sample.x.shape[1]
         wanted = max(math.ceil(needed / BLOCKS), have + have // 4, 4)
         limits["budget"] = have + (budget - evaluate.evaluations) // BLOCKS
         limit = min(limits, key=limits.get)
-        more = draw(evaluate, prepared, min(wanted, limits[limit]) - have)
-        sample = Sample(*(torch.cat(parts, dim=1) for parts in zip(sample, more, strict=True)))
+        more = min(wanted, limits[limit]) - have
+        if more > 0:
+            sample = join([sample, draw(evaluate, prepared, more)])
         spectrum, needed = measure(sample)
         if spectrum.converged or sample.x.shape[1] >= limits[limit]:
             if not spectrum.converged:
@@ -169,7 +200,7 @@ def kernel_spectrum_from_samples(
     values = y.reshape(len(x), -1)
     centre = values[:n].double().mean(dim=0)
     values = (values[n : n * (BLOCKS + 1)] - centre.to(values)).to(x.dtype)
-    sample = Sample(*(a.unflatten(0, (BLOCKS, n)) for a in (x[n : n * (BLOCKS + 1)], values)))
+    sample = _in_blocks(x[n : n * (BLOCKS + 1)], values, torch.ones(n * BLOCKS).to(values))
     rounding = 8 * torch.finfo(y.dtype).eps * y.abs().max().item()
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * BLOCKS)
@@ -177,18 +208,6 @@ def kernel_spectrum_from_samples(
     method = f"ANOVA kernel (degree {'/'.join(map(str, basis.degrees))} by order)"
     spectrum = replace(spectrum, method=method, left_out=np.full(len(spectrum.variance), np.nan))
     return spectrum if y.ndim == 2 else spectrum.output(0)
-
-
-def _draw(evaluate: Evaluator, n: int, generator: torch.Generator) -> Sample:
-    """N points in every block. Few at a time, for their values come in float64."""
-    rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * (evaluate.outputs or 1)))
-    parts = []
-    for start in range(0, max(n, 1), rows):
-        size = max(min(rows, n - start), 0)
-        x = evaluate.inputs.sample(BLOCKS * size, generator=generator, dtype=evaluate.dtype)
-        f = evaluate(x).to(evaluate.dtype) if size else x.new_empty(0, evaluate.outputs or 1)
-        parts.append([a.unflatten(0, (BLOCKS, size)) for a in (x, f)])
-    return Sample(*(torch.cat(p, dim=1) for p in zip(*parts, strict=True)))
 
 
 def _products(basis: Basis, max_order: int) -> str:
@@ -277,7 +296,7 @@ def _spectrum(
     step = max(1, memory // 2 // (8 * BLOCKS**2 * 6 * (max_order + 1)))
     parts, needed = [], 0
     for start in range(0, len(constant), step):
-        some = Sample(sample.x, sample.f[..., start : start + step])
+        some = sample._replace(f=sample.f[..., start : start + step])
         own = constant[start : start + step]
         part, points = _spectrum_of_some(some, basis, max_order, tolerance, memory, own)
         parts.append(part)
@@ -288,6 +307,12 @@ def _spectrum(
         if isinstance(value, np.ndarray)
     }
     return replace(parts[0], **arrays, converged=all(p.converged for p in parts)), needed
+
+
+def _second_moment(sample: Sample) -> np.ndarray:
+    """Mean squares of the centred values in every block, [m, B]."""
+    f = sample.f.double()
+    return (f.square() / sample.weight[..., None]).mean(dim=1).T.cpu().numpy()
 
 
 def _spectrum_of_some(
@@ -302,8 +327,9 @@ def _spectrum_of_some(
         pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
         for k in range(1, max_order + 1)
     ]
-    block_variance = sample.f.double().var(dim=1).T.cpu().numpy()
-    both = (block_variance[:, :, None] + block_variance[:, None, :]) / 2
+    square = _second_moment(sample)
+    mean = sample.f.double().mean(dim=1).T.cpu().numpy()
+    both = (square[:, :, None] + square[:, None, :]) / 2 - mean[:, :, None] * mean[:, None, :]
     parts = np.stack([*pairs, both - sum(pairs)], axis=1)
     variance = array_mean(parts)
     total = np.where(constant, np.nan, variance.mean.sum(axis=-1))[:, None]
