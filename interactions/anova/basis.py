@@ -192,23 +192,19 @@ def adapted(
     look : Look
         Points that show where the functions' variance lies.
     budget, sample : int
-        Evaluations to spend here at most, and points of the sample that the basis is for.
+        Evaluations to spend here at most, two `family_cost` at least, and points of the sample
+        that the basis is for.
     """
     inputs, total = evaluate.inputs, look.total
     grids = [_first_knots(inputs, j) for j in range(inputs.dim)]
-    price = CURVES * (sum(map(len, grids)) + look.uneven * SEEN * inputs.dim)
-    price += inputs.dim * RELATIVES * CHECK_POINTS
+    price = family_cost(inputs)
+    seen = SEEN if look.uneven and budget >= 2 * (price + CURVES * SEEN * inputs.dim) else 0
     most = UNEVEN_FAMILIES if look.uneven else FAMILIES
-    families = min(most, budget // price)
-    if families < 2:
-        raise ValueError(
-            f"choosing a basis for {inputs.dim} inputs needs {2 * price:,} evaluations at least, "
-            f"there are {budget:,}: raise the budget"
-        )
+    families = min(most, budget // (price + CURVES * seen * inputs.dim))
     stop = evaluate.evaluations + budget - families * inputs.dim * RELATIVES * CHECK_POINTS
     weight = look.share
     knots, values, carried = _choose(
-        evaluate, look, grids, CURVES * families, weight, tolerance, stop, generator
+        evaluate, look, grids, CURVES * families, seen, tolerance, stop, generator
     )
     outside = []
     for j in range(inputs.dim):
@@ -236,6 +232,12 @@ def adapted(
     return Adapted(knots, values, kept, left_out)
 
 
+def family_cost(inputs: Inputs) -> int:
+    """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
+    knots = sum(len(_first_knots(inputs, j)) for j in range(inputs.dim))
+    return CURVES * knots + inputs.dim * RELATIVES * CHECK_POINTS
+
+
 def _first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
     """Knots of one input, also among the values that are rare beside a frequent one."""
     knots = inputs.knots(KNOTS, coordinate=coordinate)
@@ -260,7 +262,7 @@ def _choose(
     look: Look,
     grids: list[np.ndarray],
     curves: int,
-    weight: Tensor,
+    seen: int,
     tolerance: float,
     stop: int,
     generator: torch.Generator,
@@ -268,12 +270,11 @@ def _choose(
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
     inputs = evaluate.inputs
     background, bins = _backgrounds(evaluate, look, curves, generator)
-    seen = look.where_it_varies(SEEN, generator)
+    telling = look.x[look.where_it_varies(seen, generator)].double().cpu().numpy()
     found = []
     for j, grid in enumerate(grids):
         # Where the variance was seen there is a knot, so that no needle is missed.
-        if look.uneven:
-            grid = np.union1d(grid, look.x[seen, j].double().cpu().numpy())
+        grid = np.union1d(grid, telling[:, j])
         # What the inputs behind may need at least is not spent on this one.
         reserved = curves * sum(map(len, grids[j + 1 :]))
         grid, f = _read(evaluate, look, background, bins, grid, j, tolerance, stop - reserved)
@@ -281,7 +282,7 @@ def _choose(
         mass = gram.sum(dim=0)
         part = _part(f, mass, look, bins, j) / curves
         f = f - torch.tensordot(mass, f, dims=1)
-        moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, weight)
+        moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
         found.append((grid, *_karhunen_loeve(moment, gram)))
     dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}

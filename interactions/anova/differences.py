@@ -55,6 +55,13 @@ def differences_spectrum(
     is spent.
     """
     budget = DEFAULT_BUDGET if budget is None else budget
+    least = evaluate.evaluations + least_evaluations(evaluate.inputs.dim, max_order)
+    if least > budget:
+        raise ValueError(
+            f"mixed differences visit every subset: orders 1 to {max_order} of "
+            f"{evaluate.inputs.dim} inputs need {least:,} evaluations at least, the budget is "
+            f"{budget:,}. Raise the budget or lower max_order"
+        )
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     orders = [_Order(evaluate, k, generator) for k in range(1, max_order + 1)]
     streams: list[_Stream] = [*orders, _Total(evaluate, generator)]
@@ -86,7 +93,9 @@ def _first_round(
     pilot = _Total(evaluate, orders[0].generator)
     looks = [max(2, min(16, 2**16 // order.cost)) for order in orders]
     price = sum(n * order.cost for n, order in zip(looks, orders, strict=True))
-    if price <= budget / 4:
+    left = budget - evaluate.evaluations
+    least = least_evaluations(evaluate.inputs.dim, len(orders))
+    if price + PILOT_BLOCKS * TOTAL_BLOCK <= min(left / 4, left - least):
         pilot.advance(PILOT_BLOCKS)
         variance, error, _ = pilot.estimate()
         total = np.where(evaluate.is_constant(variance), np.inf, variance)
@@ -99,11 +108,9 @@ def _first_round(
         needed = [max(s.cost for s in streams) * LEAST // s.cost for s in streams]
     least = LEAST * sum(s.cost for s in streams)
     if least > budget - evaluate.evaluations:
-        raise ValueError(
-            f"mixed differences visit every subset: orders 1 to {len(orders)} of "
-            f"{evaluate.inputs.dim} inputs need {least:,} evaluations at least, the budget is "
-            f"{budget:,}. Raise the budget or lower max_order"
-        )
+        for order in orders:
+            order.backgrounds = BACKGROUNDS[0]
+        least = LEAST * sum(s.cost for s in streams)
     # Cheap replicates are not worth saving: many of them make the errors trustworthy.
     needed = [max(n, min(64, 2**17 // s.cost)) for n, s in zip(needed, streams, strict=True)]
     extra = _afford(

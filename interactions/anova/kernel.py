@@ -29,7 +29,7 @@ from ._evaluate import Evaluator
 from ._pairs import Sample, multiplications, pair_means
 from ._pilot import Look, first_look
 from ._tilt import PLAIN
-from .basis import Adapted, Basis, adapted, number_of_products, polynomials
+from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
 
 BLOCKS = 32
 """Blocks of points. More make steadier errors and use more of the pairs: 31/32 of them here."""
@@ -91,19 +91,22 @@ def prepare(
     evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int, seed: int
 ) -> Prepared:
     """Draw the pilot and choose the basis, for a quarter and a third of the budget at most."""
-    n = min(PILOT, budget // 4) // BLOCKS
-    if n < 4:
+    left = budget - evaluate.evaluations
+    least = max(16 * BLOCKS, 3 * 2 * family_cost(evaluate.inputs))
+    if left < least:
         raise ValueError(
-            f"the kernel method needs {16 * BLOCKS} evaluations at least, the budget is {budget}"
+            f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
+            f"{evaluate.inputs.dim} inputs, the budget is {budget:,}"
         )
+    n = min(PILOT, left // 4) // BLOCKS
     generator = torch.Generator(evaluate.device).manual_seed(seed)
-    look, first = first_look(evaluate, n * BLOCKS, budget // 4, generator)
+    look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
     basis = adapted(
         evaluate,
         look,
         max_order=max_order,
         tolerance=tolerance,
-        budget=budget // 3,
+        budget=left // 3,
         sample=budget,
         generator=generator,
     )

@@ -52,7 +52,7 @@ def strongest_interactions(
         Columns subset (a tuple of inputs), variance, standard_error, share; largest first.
     """
     check_order(order, inputs.dim)
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
+    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     if (evaluate.outputs or 1) > 1:
         raise ValueError("strongest_interactions takes a function with one output, [n, d] to [n]")
     budget = max(DEFAULT_BUDGET, BUDGET_PER_INPUT * inputs.dim) if budget is None else budget
