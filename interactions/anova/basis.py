@@ -213,6 +213,7 @@ def adapted(
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
     every = torch.arange(inputs.dim)
+    exist = values[:, :, 0].any(dim=1).cpu().numpy()
     beyond = np.pad(carried[:, ::-1].cumsum(axis=1)[:, ::-1], ((0, 0), (0, 1)))
     for part in OUTSIDE[-1:] if look.uneven else OUTSIDE:
         kept = []
@@ -220,7 +221,8 @@ def adapted(
             some = part * (OUTSIDE_AT_ORDER_1 if k == 1 else 1.0)
             # What the curves carry beyond the functions is outside, whatever the check saw.
             mean = np.maximum((single @ weight).cpu().numpy(), beyond)
-            kept.append(_keep(carried, mean, k, some, tolerance=tolerance, sample=sample))
+            widths = _keep(carried, mean, k, some, tolerance=tolerance, sample=sample)
+            kept.append(_at_least(widths, k, exist))
         first, last = torch.tensor(kept[0]), torch.tensor(kept[-1])
         lost = unrelated[every, first].sum(dim=0)
         if max_order > 1:
@@ -283,7 +285,11 @@ def _choose(
         part = _part(f, mass, look, bins, j) / curves
         f = f - torch.tensordot(mass, f, dims=1)
         moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
-        found.append((grid, *_karhunen_loeve(moment, gram)))
+        some, functions = _karhunen_loeve(moment, gram)
+        if not len(some) and len(grid) > 1:
+            # An input that moves nothing has a function too, for orders that need one.
+            some, functions = moment.new_zeros(1), _linear(torch.as_tensor(grid).to(f), gram)
+        found.append((grid, some, functions))
     dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
     knots = torch.empty(dim, size, **like)
@@ -422,6 +428,12 @@ def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
     return carried[:MOST_FUNCTIONS], functions / scale
 
 
+def _linear(grid: Tensor, gram: Tensor) -> Tensor:
+    """Knot values [G, 1] of the linear function of mean 0 and variance 1."""
+    line = grid - gram.sum(dim=0) @ grid
+    return (line / (line @ gram @ line).sqrt())[:, None]
+
+
 def _keep(
     carried: np.ndarray,
     outside: np.ndarray,
@@ -453,6 +465,16 @@ def _keep(
             break
         length = more
     return widths(length).tolist()
+
+
+def _at_least(widths: list[int], order: int, exist: np.ndarray) -> list[int]:
+    """The widths, with a function each of so many inputs that an order has a product.
+
+    Without one its estimate would be 0 whatever the sample says, and so would its error.
+    """
+    idle = [j for j, q in enumerate(widths) if not q and exist[j]]
+    some = idle[: max(0, order - sum(q > 0 for q in widths))]
+    return [q or int(j in some) for j, q in enumerate(widths)]
 
 
 def number_of_products(widths: Sequence[int], order: int) -> int:

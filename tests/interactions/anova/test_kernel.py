@@ -60,7 +60,7 @@ def test_features_and_kernel_give_the_same_pairs(basis, order: int) -> None:
     off = ~torch.eye(32, dtype=torch.bool)
     # One function multiplies out the functions, many the features.
     for f in (columns[:1], columns * 8):
-        sample = Sample(x, torch.stack(f, dim=-1))
+        sample = Sample(x, torch.stack(f, dim=-1), torch.ones(32, 9))
         for memory in (2**28, 2**20):
             a, b = (route(sample, basis, order, memory)[:, off] for route in (_primal, _dual))
             assert a.abs().max() > 0
@@ -70,7 +70,7 @@ def test_features_and_kernel_give_the_same_pairs(basis, order: int) -> None:
 def test_features_equal_the_definition_over_pairs_of_points() -> None:
     x = FIVE.sample(32 * 3, generator=0).view(32, 3, 5)
     f = x[..., :1] * x[..., 1:2] + 1
-    h = _primal(Sample(x, f), Polynomials(FIVE, (2, 2)), 2, 2**28)[0]
+    h = _primal(Sample(x, f, torch.ones(32, 3)), Polynomials(FIVE, (2, 2)), 2, 2**28)[0]
     phi = FIVE.basis(x.flatten(0, 1), 2)
     k = torch.einsum("ajn,bjn->abj", phi, phi)
     e2 = (k.sum(-1) ** 2 - (k**2).sum(-1)) / 2
