@@ -117,7 +117,9 @@ def _disagreement(spectrum: OrderSpectrum, route: Stability) -> np.ndarray:
     low = STABILITY ** np.arange(1, spectrum.max_order + 1)
     orders, above = spectrum.share[:, :-1], np.maximum(spectrum.share[:, -1], 0.0)
     least = orders @ low
-    most = least + above * low[-1] * STABILITY
+    # What the basis may leave out is no contradiction: it is said already.
+    said = np.nan_to_num(spectrum.left_out) * STABILITY
+    most = least + above * low[-1] * STABILITY + said
     error = np.hypot(route.error, np.sqrt(np.square(spectrum.share_standard_error).sum(axis=-1)))
     beyond = np.maximum(route.share - most, least - route.share) - AGREE * error
     return np.nan_to_num(np.maximum(beyond, 0.0))

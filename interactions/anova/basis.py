@@ -39,6 +39,8 @@ SEEN = 8
 """Points that carry the variance of an uneven function, on which every input has a knot."""
 JUMP = 1 / 50
 """Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
+FINEST = 1e-3
+"""Tolerance for which knots are set where a smaller one is asked for."""
 RELATION = 0.5
 RELATIVES = 4
 """Backgrounds in a family, each of which takes every input from either of two parents."""
@@ -300,6 +302,10 @@ def _choose(
         knots[j] = torch.as_tensor(np.append(grid, grid[-1] + np.arange(1, size - g + 1)))
         carried[j, :q] = some
         values[j, :g, :q] = functions
+        if 1 < g < size:
+            # Functions go on linearly beyond their last knot, as their second moments have it.
+            slope = (functions[-1] - functions[-2]) / (knots[j, g - 1] - knots[j, g - 2])
+            values[j, g:, :q] = functions[-1] + slope * (knots[j, g:, None] - knots[j, g - 1])
     return knots, values, carried.cpu().numpy()
 
 
@@ -326,7 +332,7 @@ def _read(
         part = _part(f, torch.as_tensor(hats).to(f), look, bins, j)
         jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, look.share) / f.shape[1]
         wrong = (jumps * width).cpu().numpy()
-        some = np.flatnonzero(wrong > JUMP * tolerance)
+        some = np.flatnonzero(wrong > JUMP * max(tolerance, FINEST))
         some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
         new = np.setdiff1d(_between(inputs, j, grid[some], grid[some + 1]), grid)
         new = new[: max(0, stop - evaluate.evaluations) // len(background)]

@@ -190,7 +190,7 @@ def test_agrees_with_the_closed_form_over_20_seeds(function, inputs) -> None:
 
 def test_what_the_basis_leaves_out_is_counted_above_and_said() -> None:
     """Between knots as coarse as its waves a function cannot be read."""
-    s = measure(Product((0,), factor=sine(150.0)), FIVE, budget=60_000)
+    s = measure(Product((0,), factor=sine(1500.0)), FIVE, budget=60_000)
     assert s.share[-1] > 0.5
     assert s.left_out > 0.5
     assert "outside of the basis" in str(s)
@@ -272,13 +272,13 @@ def test_a_sample_too_large_to_multiply_is_not_drawn(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("interactions.anova.kernel.MOST_WORK", 0.0)
     s = measure(f, WIDE, tolerance=1e-4)
     assert not s.converged
-    assert s.reason == "the arithmetic ended the measurement"
+    assert "the arithmetic ended the measurement" in s.reason
 
 
 def test_the_memory_bounds_the_sample_and_says_so() -> None:
     f = PlantedInteractions(WIDE, {3: 1.0})
     s = measure(f, WIDE, tolerance=1e-4, memory=2**22)
-    assert s.reason == "the memory ended the measurement"
+    assert "the memory ended the measurement" in s.reason
 
 
 def test_hundreds_of_inputs_are_measured_where_differences_refuse() -> None:
