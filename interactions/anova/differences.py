@@ -400,8 +400,8 @@ def _doubted(spectrum: OrderSpectrum, streams: list[_Stream]) -> OrderSpectrum:
     *orders, total = streams
     constant = spectrum.constant
     unseen = np.stack([o.unseen(spectrum.total_variance) for o in orders], axis=-1)
-    # Everything above is what the orders leave.
-    unseen = np.concatenate([unseen, unseen.any(axis=-1, keepdims=True)], axis=-1)
+    # The error of everything above is that of the other orders and the total.
+    unseen = np.concatenate([unseen, np.zeros_like(unseen[:, :1])], axis=-1)
     unseen |= constant[:, None]
     fourth = total.fourth()
     telling = [total.replicates * TOTAL_BLOCK / TELLING_POINTS]
