@@ -40,7 +40,7 @@ DEFAULT_BUDGET = 2**20
 """Evaluations that a measurement of up to 256 inputs may spend by default."""
 BUDGET_PER_INPUT = 2**12
 """Evaluations per input that it may spend by default where this is more, beyond 256 inputs."""
-CHECKED = 16
+CHECKED = 32
 """One in so many points of the sample is paired with another, to check the answer without a
 basis."""
 MOST_WORK = 2.0**46
