@@ -27,16 +27,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Inputs
+from ..inputs import Empirical, Inputs
 from ._evaluate import Evaluator
+from ._pilot import Look
 
 KNOTS = 32
-"""Knots of an input with many values."""
+"""Knots of an input with many values, to begin with."""
+MOST_KNOTS = 160
+"""Knots up to which intervals are halved where curves jump."""
+SEEN = 8
+"""Points that carry the variance of an uneven function, on which every input has a knot."""
+JUMP = 1 / 50
+"""Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
+FINEST = 1e-3
+"""Tolerance for which knots are set where a smaller one is asked for."""
 RELATION = 0.5
 RELATIVES = 4
 """Backgrounds in a family, each of which takes every input from either of two parents."""
 FAMILIES = 8
 """Families by which an input's functions are checked, at most; 2 at least."""
+UNEVEN_FAMILIES = 20
+"""The same where rare points carry much of the variance."""
+BACKGROUNDS = (0.5, 0.0, 0.25, 0.25)
+"""Parts of the backgrounds that are plain, tilted to rare values, in proportion to the variance
+that was seen at a point, and in proportion to the square of that."""
+UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
+"""The same where rare points carry much of the variance."""
 CURVES = 3
 """Curves for each family, by which the functions are chosen."""
 CHECK_POINTS = 40
@@ -159,12 +175,12 @@ def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
 
 def adapted(
     evaluate: Evaluator,
+    look: Look,
     *,
     max_order: int,
     tolerance: float,
     budget: int,
     sample: int,
-    total: Tensor,
     generator: torch.Generator,
 ) -> Adapted:
     """Choose the functions of every input, all functions of an ensemble counting alike.
@@ -175,36 +191,40 @@ def adapted(
 
     Parameters
     ----------
+    look : Look
+        Points that show where the functions' variance lies.
     budget, sample : int
-        Evaluations to spend here at most, and points of the sample that the basis is for.
-    total : tensor [m]
-        Variances of the functions, zero for constant ones.
+        Evaluations to spend here at most, two `family_cost` at least, and points of the sample
+        that the basis is for.
     """
-    inputs = evaluate.inputs
-    grids = [inputs.knots(KNOTS, coordinate=j) for j in range(inputs.dim)]
-    price = CURVES * sum(map(len, grids)) + inputs.dim * RELATIVES * CHECK_POINTS
-    families = min(FAMILIES, budget // price)
-    if families < 2:
-        raise ValueError(
-            f"choosing a basis for {inputs.dim} inputs needs {2 * price:,} evaluations at least, "
-            f"there are {budget:,}: raise the budget"
-        )
-    # Shares of each function's variance, averaged over the functions.
-    weight = torch.where(total > 0, 1 / total, 0.0) / max(int((total > 0).sum()), 1)
-    knots, values, carried = _choose(evaluate, grids, CURVES * families, weight, generator)
+    inputs, total = evaluate.inputs, look.total
+    grids = [_first_knots(inputs, j) for j in range(inputs.dim)]
+    price = family_cost(inputs)
+    seen = SEEN if look.uneven and budget >= 2 * (price + CURVES * SEEN * inputs.dim) else 0
+    most = UNEVEN_FAMILIES if look.uneven else FAMILIES
+    families = min(most, budget // (price + CURVES * seen * inputs.dim))
+    stop = evaluate.evaluations + budget - families * inputs.dim * RELATIVES * CHECK_POINTS
+    weight = look.share
+    knots, values, carried = _choose(
+        evaluate, look, grids, CURVES * families, seen, tolerance, stop, generator
+    )
     outside = []
     for j in range(inputs.dim):
-        background = _families(evaluate, families, generator)
-        outside.append(_outside(evaluate, knots[j], values[j], background, j, generator))
+        family = _families(evaluate, look, families, generator)
+        outside.append(_outside(evaluate, look, knots[j], values[j], *family, j, generator))
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
     every = torch.arange(inputs.dim)
-    for part in OUTSIDE:
+    exist = values[:, :, 0].any(dim=1).cpu().numpy()
+    beyond = np.pad(carried[:, ::-1].cumsum(axis=1)[:, ::-1], ((0, 0), (0, 1)))
+    for part in OUTSIDE[-1:] if look.uneven else OUTSIDE:
         kept = []
         for k in range(1, max_order + 1):
             some = part * (OUTSIDE_AT_ORDER_1 if k == 1 else 1.0)
-            mean = (single @ weight).cpu().numpy()
-            kept.append(_keep(carried, mean, k, some, tolerance=tolerance, sample=sample))
+            # What the curves carry beyond the functions is outside, whatever the check saw.
+            mean = np.maximum((single @ weight).cpu().numpy(), beyond)
+            widths = _keep(carried, mean, k, some, tolerance=tolerance, sample=sample)
+            kept.append(_at_least(widths, k, exist))
         first, last = torch.tensor(kept[0]), torch.tensor(kept[-1])
         lost = unrelated[every, first].sum(dim=0)
         if max_order > 1:
@@ -216,41 +236,167 @@ def adapted(
     return Adapted(knots, values, kept, left_out)
 
 
+def family_cost(inputs: Inputs) -> int:
+    """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
+    knots = sum(len(_first_knots(inputs, j)) for j in range(inputs.dim))
+    return CURVES * knots + inputs.dim * RELATIVES * CHECK_POINTS
+
+
+def _first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
+    """Knots of one input, also among the values that are rare beside a frequent one."""
+    knots = inputs.knots(KNOTS, coordinate=coordinate)
+    if not isinstance(inputs, Empirical) or len(knots) >= KNOTS:
+        return knots
+    values, _ = inputs.support(coordinate)
+    rows = np.linspace(0, len(values) - 1, min(len(values), KNOTS)).round().astype(int)
+    return np.union1d(knots, values[rows])
+
+
+def _between(inputs: Inputs, coordinate: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """A value of the input between each two that are given, where there is one."""
+    if not isinstance(inputs, Empirical):
+        return (low + high) / 2
+    values, _ = inputs.support(coordinate)
+    a, b = np.searchsorted(values, low), np.searchsorted(values, high)
+    return values[((a + b) // 2)[b - a > 1]]
+
+
 def _choose(
     evaluate: Evaluator,
+    look: Look,
     grids: list[np.ndarray],
     curves: int,
-    weight: Tensor,
+    seen: int,
+    tolerance: float,
+    stop: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
     inputs = evaluate.inputs
-    dim, size = inputs.dim, max(2, *map(len, grids))
+    background, bins = _backgrounds(evaluate, look, curves, generator)
+    telling = look.x[look.where_it_varies(seen, generator)].double().cpu().numpy()
+    found = []
+    for j, grid in enumerate(grids):
+        # Where the variance was seen there is a knot, so that no needle is missed.
+        grid = np.union1d(grid, telling[:, j])
+        # What the inputs behind may need at least is not spent on this one.
+        reserved = curves * sum(map(len, grids[j + 1 :]))
+        grid, f = _read(evaluate, look, background, bins, grid, j, tolerance, stop - reserved)
+        gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
+        mass = gram.sum(dim=0)
+        part = _part(f, mass, look, bins, j) / curves
+        f = f - torch.tensordot(mass, f, dims=1)
+        moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
+        some, functions = _karhunen_loeve(moment, gram)
+        if not len(some) and len(grid) > 1:
+            # An input that moves nothing has a function too, for orders that need one.
+            some, functions = moment.new_zeros(1), _linear(torch.as_tensor(grid).to(f), gram)
+        found.append((grid, some, functions))
+    dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
     knots = torch.empty(dim, size, **like)
     values = torch.zeros(dim, size, MOST_FUNCTIONS, **like)
     carried = torch.zeros(dim, MOST_FUNCTIONS, **like)
-    background = inputs.sample(curves, generator=generator, dtype=evaluate.dtype)
-    for j, grid in enumerate(grids):
-        g = len(grid)
+    for j, (grid, some, functions) in enumerate(found):
+        g, q = functions.shape
         knots[j] = torch.as_tensor(np.append(grid, grid[-1] + np.arange(1, size - g + 1)))
-        f = _curves(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
-        gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
-        f = f - torch.tensordot(gram.sum(dim=0), f, dims=1)
-        moment = torch.einsum("abm,cbm,m->ac", f, f, weight / curves)
-        some, functions = _karhunen_loeve(moment, gram)
-        carried[j, : len(some)] = some
-        values[j, :g, : len(some)] = functions
+        carried[j, :q] = some
+        values[j, :g, :q] = functions
+        if 1 < g < size:
+            # Functions go on linearly beyond their last knot, as their second moments have it.
+            slope = (functions[-1] - functions[-2]) / (knots[j, g - 1] - knots[j, g - 2])
+            values[j, g:, :q] = functions[-1] + slope * (knots[j, g:, None] - knots[j, g - 1])
     return knots, values, carried.cpu().numpy()
 
 
-def _families(evaluate: Evaluator, families: int, generator: torch.Generator) -> Tensor:
-    """Points [families · RELATIVES, d], those of one family next to each other."""
+def _read(
+    evaluate: Evaluator,
+    look: Look,
+    background: Tensor,
+    bins: Tensor,
+    grid: np.ndarray,
+    j: int,
+    tolerance: float,
+    stop: int,
+) -> tuple[np.ndarray, Tensor]:
+    """Knots along input j, closer where curves jump, and the curves there [G, backgrounds, m].
+
+    A curve that is continued linearly over a jump is wrong by up to the square of the jump, on
+    as much as lies between the two knots: intervals are halved until that matters no more.
+    """
     inputs = evaluate.inputs
-    parents = inputs.sample(2 * families, generator=generator, dtype=evaluate.dtype)
-    parents = parents.unflatten(0, (families, 2))
-    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=parents.device)
-    return torch.where(choice < RELATION, parents[:, :1], parents[:, 1:]).flatten(0, 1)
+    f = _curves(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
+    while len(grid) < MOST_KNOTS:
+        hats = _gram(inputs, grid, j).sum(axis=0)
+        width = torch.as_tensor(np.minimum(hats[1:], hats[:-1])).to(f)
+        part = _part(f, torch.as_tensor(hats).to(f), look, bins, j)
+        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, look.share) / f.shape[1]
+        wrong = (jumps * width).cpu().numpy()
+        some = np.flatnonzero(wrong > JUMP * max(tolerance, FINEST))
+        some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
+        new = np.setdiff1d(_between(inputs, j, grid[some], grid[some + 1]), grid)
+        new = new[: max(0, stop - evaluate.evaluations) // len(background)]
+        if not len(new):
+            break
+        more = _curves(evaluate, background, torch.as_tensor(new, device=evaluate.device), j)
+        order = np.argsort(np.append(grid, new))
+        grid = np.append(grid, new)[order]
+        f = torch.cat([f, more])[torch.as_tensor(order, device=f.device)]
+    return grid, f
+
+
+def _part(f: Tensor, mass: Tensor, look: Look, bins: Tensor, j: int) -> Tensor:
+    """Density of plain backgrounds over that of `_backgrounds`, [backgrounds].
+
+    Some are as frequent as what their curve along input j carries, and some as the square of it.
+    That is known from the curve itself, [points, backgrounds, m], whose points stand for a mass
+    each.
+    """
+    square = (f - look.centre).square() @ look.share
+    plain, tilted, large, largest = _mixture(look)
+    density = plain + mass @ (large * square + largest * square.square() / look.fourth())
+    if tilted:
+        density = density + tilted * look.rare.ratio(bins, without=j)
+    return 1 / density
+
+
+def _mixture(look: Look) -> tuple[float, float, float, float]:
+    """Parts of the backgrounds that are plain, tilted to rare values, and where f varies."""
+    return UNEVEN_BACKGROUNDS if look.uneven else BACKGROUNDS
+
+
+def _backgrounds(
+    evaluate: Evaluator, look: Look, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Points [count, d] and their bins: some plain, some rare, some where the look saw variance."""
+    like = {"generator": generator, "dtype": evaluate.dtype}
+    _, tilted, *varying = _mixture(look)
+    some = round(sum(varying) * count) if look.total.any() else 0
+    rare = round(tilted * count)
+    draws = [look.rare.draw(count - some - rare, 1.0, **like), look.rare.draw(rare, 0.0, **like)]
+    chosen = look.where_it_varies(some, generator)
+    x = torch.cat([*(d.x for d in draws), look.x[chosen]])
+    bins = torch.cat([*(d.bins for d in draws), look.bins[chosen]])
+    # In random order, for some are put into groups.
+    shuffle = torch.randperm(count, generator=generator, device=x.device)
+    return x[shuffle], bins[shuffle]
+
+
+def _families(
+    evaluate: Evaluator, look: Look, families: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Points [families · RELATIVES, d], those of a family next to each other, and first ones' bins.
+
+    The first is one of `_backgrounds`; the others take each of their inputs from it or from a
+    second parent, so that any two of a family share an input with the same probability.
+    """
+    inputs = evaluate.inputs
+    first, bins = _backgrounds(evaluate, look, families, generator)
+    first = first[:, None]
+    second = inputs.sample(families, generator=generator, dtype=evaluate.dtype)[:, None]
+    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=first.device)
+    choice[:, 0] = 0.0
+    return torch.where(choice < RELATION, first, second).flatten(0, 1), bins
 
 
 def _curves(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
@@ -288,6 +434,12 @@ def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
     return carried[:MOST_FUNCTIONS], functions / scale
 
 
+def _linear(grid: Tensor, gram: Tensor) -> Tensor:
+    """Knot values [G, 1] of the linear function of mean 0 and variance 1."""
+    line = grid - gram.sum(dim=0) @ grid
+    return (line / (line @ gram @ line).sqrt())[:, None]
+
+
 def _keep(
     carried: np.ndarray,
     outside: np.ndarray,
@@ -321,6 +473,16 @@ def _keep(
     return widths(length).tolist()
 
 
+def _at_least(widths: list[int], order: int, exist: np.ndarray) -> list[int]:
+    """The widths, with a function each of so many inputs that an order has a product.
+
+    Without one its estimate would be 0 whatever the sample says, and so would its error.
+    """
+    idle = [j for j, q in enumerate(widths) if not q and exist[j]]
+    some = idle[: max(0, order - sum(q > 0 for q in widths))]
+    return [q or int(j in some) for j, q in enumerate(widths)]
+
+
 def number_of_products(widths: Sequence[int], order: int) -> int:
     """Products of functions of `order` different inputs: an elementary symmetric polynomial."""
     e = [1] + [0] * order
@@ -332,9 +494,11 @@ def number_of_products(widths: Sequence[int], order: int) -> int:
 
 def _outside(
     evaluate: Evaluator,
+    look: Look,
     knots: Tensor,
     values: Tensor,
     background: Tensor,
+    bins: Tensor,
     j: int,
     generator: torch.Generator,
 ) -> Tensor:
@@ -345,24 +509,33 @@ def _outside(
     other families, which have only the effect of input j alone in common. The part outside is the
     residual of a least-squares fit at fresh points, not the knots at which the functions were read.
     """
-    like = {"device": evaluate.device, "dtype": torch.float64}
-    strata = torch.arange(CHECK_POINTS, **like)
-    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
-    points = evaluate.inputs.quantile(u, torch.full_like(u, j, dtype=torch.long))
+    points, mass = _check_points(evaluate, look, j, generator)
     curves = _curves(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
+    part = _part(curves[:, :, 0], mass / CHECK_POINTS, look, bins, j)
     functions = _interpolate(points[:, None], knots[None], values[None]).squeeze(1)
+    # Points that stand for more count more, in the fit as in the means.
+    root = mass.sqrt()
+    columns = torch.cat([torch.ones_like(functions[:, :1]), functions], dim=1) * root[:, None]
+    curves = curves * root[:, None, None, None]
     # The projections on the first functions differ by one axis after another.
-    axes = torch.linalg.qr(torch.cat([torch.ones(CHECK_POINTS, 1, **like), functions], dim=1))[0]
+    axes = torch.linalg.qr(columns)[0]
     along = torch.tensordot(axes.T, curves, dims=1)
 
     def products(c: Tensor) -> Tensor:
         families = c.shape[1]
-        single = c.square().sum(dim=(1, 2))
-        family = c.sum(dim=2).square().sum(dim=1)
-        whole = c.sum(dim=(1, 2)).square()
-        related = (family - single) / (families * RELATIVES * (RELATIVES - 1))
-        unrelated = (whole - family) / (families * (families - 1) * RELATIVES**2)
-        return torch.stack([single / (families * RELATIVES), related, unrelated])
+        p = part[:, None]
+        single = (c.square().sum(dim=2) * p).sum(dim=1)
+        sums = c.sum(dim=2)
+        family = sums.square()
+        whole = (sums * p).sum(dim=1).square() - (family * p.square()).sum(dim=1)
+        related = (family * p).sum(dim=1) - single
+        return torch.stack(
+            [
+                single / (families * RELATIVES),
+                related / (families * RELATIVES * (RELATIVES - 1)),
+                whole / (families * (families - 1) * RELATIVES**2),
+            ]
+        )
 
     whole, explained = (
         # A thousand functions at a time, for the squares take as much memory again.
@@ -370,4 +543,24 @@ def _outside(
         for c in (curves, along)
     )
     rest = whole.sum(dim=1, keepdim=True) - explained.cumsum(dim=1)
-    return rest / (CHECK_POINTS - torch.arange(1, rest.shape[1] + 1, **like)[:, None])
+    free = CHECK_POINTS - torch.arange(1, rest.shape[1] + 1).to(rest)
+    return rest / free[:, None]
+
+
+def _check_points(
+    evaluate: Evaluator, look: Look, j: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """CHECK_POINTS values of input j and what each stands for, of mean 1.
+
+    One from each of equal strata; where rare values of the input may matter, those are equal
+    strata of a distribution in which such values are frequent.
+    """
+    inputs = evaluate.inputs
+    like = {"device": evaluate.device, "dtype": torch.float64}
+    strata = torch.arange(CHECK_POINTS, **like)
+    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
+    mass = torch.ones_like(u)
+    if look.tilt is not None or isinstance(inputs, Empirical):
+        u, mass = (look.tilt or look.rare).along(j, u)
+        mass = mass * CHECK_POINTS / mass.sum()
+    return inputs.quantile(u, torch.full_like(u, j, dtype=torch.long)), mass

@@ -8,6 +8,7 @@ import torch
 
 from interactions import Uniform, order_spectrum
 from interactions.anova import held_out_distillation, released_distillation
+from interactions.anova._evaluate import CHECKS
 from interactions.planted import Product, paper_generator
 
 INPUTS = Uniform(-1.0, 1.0, dim=4)
@@ -23,7 +24,7 @@ def xgboost() -> None:
 def test_an_additive_function_is_all_order_one() -> None:
     s = order_spectrum(paper_generator(1), INPUTS, method="distillation")
     assert s.share[0] > 0.98
-    assert s.evaluations == 1000
+    assert 1000 <= s.evaluations <= 1000 + CHECKS
     assert "biased" in s.method
 
 
