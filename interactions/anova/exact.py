@@ -88,8 +88,8 @@ def exact_spectrum(
 def _whole_spectrum(evaluate: Evaluator, max_order: int) -> OrderSpectrum:
     inputs = evaluate.inputs
     grid = axes(inputs, 0, whole={*range(inputs.dim)})
-    table = _coefficients(tabulate(evaluate, [a.nodes[None] for a in grid])[0], grid)
-    variance = _by_order(table, max_order)
+    table = tabulate(evaluate, [a.nodes[None] for a in grid])[0]
+    variance = spectrum_of_grid(table, grid, max_order)
     constant = evaluate.is_constant(variance.sum(axis=-1))
     return OrderSpectrum.known(
         np.where(constant[:, None], 0.0, variance),
@@ -226,7 +226,7 @@ class _Check:
         at = x.numpy()
         parts = []
         for rows in np.array_split(np.arange(len(at)), math.ceil(len(at) / self._rows(table))):
-            parts.append(_read(table, grid, at[rows]))
+            parts.append(read(table, grid, at[rows]))
         squares = (y - torch.cat(parts)).square()
         self.mean = y.mean(dim=0)
         self.worthless = bool((squares.mean(dim=0) > y.var(dim=0)).any())
@@ -251,7 +251,7 @@ class _Check:
         return np.where(seen, excess + spread, 0.0)
 
 
-def _read(table: Tensor, grid: Sequence[Axis], x: np.ndarray) -> Tensor:
+def read(table: Tensor, grid: Sequence[Axis], x: np.ndarray) -> Tensor:
     """What the grid says of the function at points [n, d], [n, m]."""
     first = torch.as_tensor(grid[0].read(x[:, 0])).to(table)
     out = torch.tensordot(first, table, dims=1)
@@ -277,7 +277,7 @@ def _refined(
         if grid is not None and (dear or points > min(left, most_grid_points(evaluate))):
             break
         grid, table = larger, tabulate(evaluate, [a.nodes[None] for a in larger])[0]
-        before, variance = variance, _by_order(_coefficients(table, grid), max_order)
+        before, variance = variance, spectrum_of_grid(table, grid, max_order)
         if before is not None:
             total = variance.sum(axis=-1, keepdims=True)
             moved = np.abs(variance - before) / np.where(total > 0, total, 1.0)
@@ -312,6 +312,11 @@ def subset_variances(
         squares = torch.cat([first, rest.sum(dim=axis, keepdim=True)], dim=axis)
     subsets = (u for k in range(1, inputs.dim + 1) for u in combinations(range(inputs.dim), k))
     return {u: squares[tuple(int(j in u) for j in range(inputs.dim))].item() for u in subsets}
+
+
+def spectrum_of_grid(table: Tensor, grid: Sequence[Axis], max_order: int) -> np.ndarray:
+    """Orders [m, max_order + 1] of what a grid with the values `table` at its nodes reads off."""
+    return _by_order(_coefficients(table, grid), max_order)
 
 
 def most_grid_points(evaluate: Evaluator) -> float:

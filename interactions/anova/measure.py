@@ -84,13 +84,14 @@ def order_spectrum(
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
     method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
-        "exact" is a tensor grid, for few inputs; "differences" is Monte Carlo, unbiased for any
+        "exact" is a tensor grid, for few inputs, corrected by random ones: its error is rounding
+        for smooth functions and sampled for others; "differences" is Monte Carlo, unbiased for any
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
         bounds it); "distillation" is the paper's way, boosted trees, to compare with (biased, no
         standard error). "auto" takes "exact" where a grid of 2^20 points fits budget and memory
-        (5 inputs, 20 of two values each), else "kernel" where it leaves out no more than the
-        tolerance (or .01), else "differences" where the budget allows.
+        (5 inputs, 20 of two values each) and converges, else "kernel" where it leaves out no more
+        than the tolerance (or .01), else "differences" where the budget allows.
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
