@@ -244,8 +244,9 @@ def test_intervals_of_what_converges_cover(name: str, tolerance: float) -> None:
 def test_auto_goes_on_where_a_grid_does_not_converge() -> None:
     c = case("rare: p 9e-4")
     s = order_spectrum(c, c.inputs, tolerance=0.05)
-    assert "grid" not in s.method or not s.converged
-    assert "grid did not converge" in s.reason or "exact" in s.reason
+    assert "exact" not in s.method
+    assert "a grid did not converge" in s.reason
+    assert off(s, c.truth) < 4
 
 
 def test_kinks_that_are_known_leave_nothing_to_correct() -> None:
