@@ -39,6 +39,8 @@ SEEN = 8
 """Points that carry the variance of an uneven function, on which every input has a knot."""
 JUMP = 1 / 50
 """Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
+FINEST = 1e-3
+"""Tolerance for which knots are set where a smaller one is asked for."""
 RELATION = 0.5
 RELATIVES = 4
 """Backgrounds in a family, each of which takes every input from either of two parents."""
@@ -213,6 +215,7 @@ def adapted(
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
     every = torch.arange(inputs.dim)
+    exist = values[:, :, 0].any(dim=1).cpu().numpy()
     beyond = np.pad(carried[:, ::-1].cumsum(axis=1)[:, ::-1], ((0, 0), (0, 1)))
     for part in OUTSIDE[-1:] if look.uneven else OUTSIDE:
         kept = []
@@ -220,7 +223,8 @@ def adapted(
             some = part * (OUTSIDE_AT_ORDER_1 if k == 1 else 1.0)
             # What the curves carry beyond the functions is outside, whatever the check saw.
             mean = np.maximum((single @ weight).cpu().numpy(), beyond)
-            kept.append(_keep(carried, mean, k, some, tolerance=tolerance, sample=sample))
+            widths = _keep(carried, mean, k, some, tolerance=tolerance, sample=sample)
+            kept.append(_at_least(widths, k, exist))
         first, last = torch.tensor(kept[0]), torch.tensor(kept[-1])
         lost = unrelated[every, first].sum(dim=0)
         if max_order > 1:
@@ -283,7 +287,11 @@ def _choose(
         part = _part(f, mass, look, bins, j) / curves
         f = f - torch.tensordot(mass, f, dims=1)
         moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
-        found.append((grid, *_karhunen_loeve(moment, gram)))
+        some, functions = _karhunen_loeve(moment, gram)
+        if not len(some) and len(grid) > 1:
+            # An input that moves nothing has a function too, for orders that need one.
+            some, functions = moment.new_zeros(1), _linear(torch.as_tensor(grid).to(f), gram)
+        found.append((grid, some, functions))
     dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
     knots = torch.empty(dim, size, **like)
@@ -294,6 +302,10 @@ def _choose(
         knots[j] = torch.as_tensor(np.append(grid, grid[-1] + np.arange(1, size - g + 1)))
         carried[j, :q] = some
         values[j, :g, :q] = functions
+        if 1 < g < size:
+            # Functions go on linearly beyond their last knot, as their second moments have it.
+            slope = (functions[-1] - functions[-2]) / (knots[j, g - 1] - knots[j, g - 2])
+            values[j, g:, :q] = functions[-1] + slope * (knots[j, g:, None] - knots[j, g - 1])
     return knots, values, carried.cpu().numpy()
 
 
@@ -320,7 +332,7 @@ def _read(
         part = _part(f, torch.as_tensor(hats).to(f), look, bins, j)
         jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, look.share) / f.shape[1]
         wrong = (jumps * width).cpu().numpy()
-        some = np.flatnonzero(wrong > JUMP * tolerance)
+        some = np.flatnonzero(wrong > JUMP * max(tolerance, FINEST))
         some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
         new = np.setdiff1d(_between(inputs, j, grid[some], grid[some + 1]), grid)
         new = new[: max(0, stop - evaluate.evaluations) // len(background)]
@@ -422,6 +434,12 @@ def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
     return carried[:MOST_FUNCTIONS], functions / scale
 
 
+def _linear(grid: Tensor, gram: Tensor) -> Tensor:
+    """Knot values [G, 1] of the linear function of mean 0 and variance 1."""
+    line = grid - gram.sum(dim=0) @ grid
+    return (line / (line @ gram @ line).sqrt())[:, None]
+
+
 def _keep(
     carried: np.ndarray,
     outside: np.ndarray,
@@ -453,6 +471,16 @@ def _keep(
             break
         length = more
     return widths(length).tolist()
+
+
+def _at_least(widths: list[int], order: int, exist: np.ndarray) -> list[int]:
+    """The widths, with a function each of so many inputs that an order has a product.
+
+    Without one its estimate would be 0 whatever the sample says, and so would its error.
+    """
+    idle = [j for j, q in enumerate(widths) if not q and exist[j]]
+    some = idle[: max(0, order - sum(q > 0 for q in widths))]
+    return [q or int(j in some) for j, q in enumerate(widths)]
 
 
 def number_of_products(widths: Sequence[int], order: int) -> int:

@@ -15,6 +15,7 @@ independent of each other: the variance of the sum is the sum of the subsets' va
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 
@@ -37,6 +38,13 @@ TOTAL_BLOCK = 1024
 PILOT_BLOCKS = 4
 DEFAULT_BUDGET = 2**25
 POINTS_AT_ONCE = 2**17
+ROUNDING = 1e-13
+"""Root mean square of a subset's replicates that is taken for 0, in units of the variance."""
+TELLING_POINTS = 100
+"""Points that must carry the variance among those that give the total: the errors of fewer are
+themselves unknown."""
+TELLING_BACKGROUNDS = 10
+"""Backgrounds that must carry it among those of each order, whose grids look around each."""
 
 
 def differences_spectrum(
@@ -75,6 +83,7 @@ def differences_spectrum(
         more = [min(n - s.replicates, s.replicates) for n, s in zip(needed, streams, strict=True)]
         wanted = _afford(streams, [max(n, 0) for n in more], budget - evaluate.evaluations)
         if spectrum.converged or not any(wanted):
+            spectrum = _doubted(spectrum, streams)
             return spectrum if evaluate.outputs is not None else spectrum.output(0)
 
 
@@ -223,6 +232,11 @@ class _Order:
         df = (n - 1) * total.square() / spread.square().sum(dim=0).clamp(min=1e-300)
         return _numpy(self._sum.sum(dim=0) / n), _numpy(total / n), np.maximum(_numpy(df), 1.0)
 
+    def unseen(self, total: np.ndarray) -> np.ndarray:
+        """Where all replicates of all subsets are 0, but for rounding, [m]."""
+        largest = _numpy((self._square / self.replicates).amax(dim=0).sqrt())
+        return largest <= ROUNDING * total
+
     def _visits(self, replicates: int) -> tuple[Tensor, ...]:
         """Numbers of the subsets to visit, in chunks that fit the memory."""
         row_bytes = 24 * self.evaluate.inputs.dim + 32 * (self.evaluate.outputs or 1)
@@ -313,6 +327,13 @@ class _Total:
             self._powers = self._powers + torch.stack([(y**p).sum(dim=0) for p in (1, 2, 3, 4)])
         self.replicates += replicates
 
+    def fourth(self) -> np.ndarray:
+        """Fourth moment over the squared second, [m]; 1 for constant functions."""
+        m1, m2, m3, m4 = _numpy(self._powers) / (self.replicates * TOTAL_BLOCK)
+        variance = m2 - m1**2
+        fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
+        return np.where(variance > 0, fourth / np.where(variance > 0, variance, 1.0) ** 2, 1.0)
+
     def estimate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Total variance, the variance of this estimate, and its degrees of freedom, each [m]."""
         n = self.replicates * TOTAL_BLOCK
@@ -368,6 +389,37 @@ def _assemble(evaluate: Evaluator, streams: list[_Stream], tolerance: float) -> 
         method=f"mixed differences ({NODES} random nodes, {backgrounds} backgrounds by order)",
         evaluations=evaluate.evaluations,
         converged=bool(np.all((share_error <= tolerance) | constant)),
+    )
+
+
+def _doubted(spectrum: OrderSpectrum, streams: list[_Stream]) -> OrderSpectrum:
+    """The spectrum with what is not known marked so: orders that no point showed anything of.
+
+    Where rare points carry the variance, replicates that missed them agree on too little.
+    """
+    *orders, total = streams
+    constant = spectrum.constant
+    unseen = np.stack([o.unseen(spectrum.total_variance) for o in orders], axis=-1)
+    # The error of everything above is that of the other orders and the total.
+    unseen = np.concatenate([unseen, np.zeros_like(unseen[:, :1])], axis=-1)
+    unseen |= constant[:, None]
+    fourth = total.fourth()
+    telling = [total.replicates * TOTAL_BLOCK / TELLING_POINTS]
+    telling += [o.replicates * o.count * o.backgrounds / TELLING_BACKGROUNDS for o in orders]
+    few = ~constant & (fourth > min(telling))
+    doubts = [spectrum.reason] if spectrum.reason else []
+    if constant.any():
+        doubts.append(f"no variation seen in {spectrum.evaluations:,} points, which proves none")
+    if unseen[~constant].any():
+        doubts.append("an order of which no replicate showed anything has an unknown error")
+    if few.any():
+        doubts.append("rare points carry the variance, and too few of them were seen")
+    return replace(
+        spectrum,
+        standard_error=np.where(unseen, np.nan, spectrum.standard_error),
+        share_standard_error=np.where(unseen, np.nan, spectrum.share_standard_error),
+        converged=spectrum.converged and not doubts,
+        reason="; ".join(doubts),
     )
 
 

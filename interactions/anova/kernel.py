@@ -25,6 +25,7 @@ from torch import Tensor
 
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
+from ._doubt import doubted, stability
 from ._evaluate import Evaluator
 from ._pairs import Sample, multiplications, pair_means
 from ._pilot import Look, first_look
@@ -39,6 +40,9 @@ DEFAULT_BUDGET = 2**20
 """Evaluations that a measurement of up to 256 inputs may spend by default."""
 BUDGET_PER_INPUT = 2**12
 """Evaluations per input that it may spend by default where this is more, beyond 256 inputs."""
+CHECKED = 16
+"""One in so many points of the sample is paired with another, to check the answer without a
+basis."""
 MOST_WORK = 2.0**46
 """Multiplications at most, some ten minutes on two cores: a larger sample is not drawn."""
 
@@ -153,7 +157,7 @@ def prepared_spectrum(
 ) -> OrderSpectrum:
     """The measurement, whose truth is the variance of each order inside of the basis."""
     m = evaluate.outputs or 1
-    basis = prepared.basis
+    basis, look = prepared.basis, prepared.look
 
     def measure(sample: Sample) -> tuple[OrderSpectrum, int]:
         constant = evaluate.is_constant(_second_moment(sample).mean(axis=1))
@@ -164,7 +168,18 @@ def prepared_spectrum(
         )
         return spectrum, needed
 
-    _, needed = measure(prepared.pilot)
+    def finished(spectrum: OrderSpectrum, sample: Sample) -> OrderSpectrum:
+        pairs = min(sample.x.shape[1] * BLOCKS // CHECKED, budget - evaluate.evaluations)
+        route = None
+        if pairs >= BLOCKS:
+            route = stability(evaluate, look, sample, pairs, prepared.generator)
+        spectrum = replace(spectrum, evaluations=evaluate.evaluations)
+        spectrum = doubted(spectrum, look, sample, route, tolerance)
+        return spectrum if evaluate.outputs is not None else spectrum.output(0)
+
+    spectrum, needed = measure(prepared.pilot)
+    if not look.total.any():
+        return finished(spectrum, prepared.pilot)
     limits = {
         "memory": _most_in_memory(evaluate, basis, max_order),
         "arithmetic": _most_in_time(m, basis, max_order),
@@ -173,7 +188,9 @@ def prepared_spectrum(
     while True:
         have = sample.x.shape[1]
         wanted = max(math.ceil(needed / BLOCKS), have + have // 4, 4)
-        limits["budget"] = have + (budget - evaluate.evaluations) // BLOCKS
+        # The check afterwards takes a part.
+        affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
+        limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS
         limit = min(limits, key=limits.get)
         more = min(wanted, limits[limit]) - have
         if more > 0:
@@ -182,7 +199,7 @@ def prepared_spectrum(
         if spectrum.converged or sample.x.shape[1] >= limits[limit]:
             if not spectrum.converged:
                 spectrum = replace(spectrum, reason=f"the {limit} ended the measurement")
-            return spectrum if evaluate.outputs is not None else spectrum.output(0)
+            return finished(spectrum, sample)
 
 
 def kernel_spectrum_from_samples(
@@ -339,18 +356,21 @@ def _spectrum_of_some(
     # To first order the error of V_k / T is that of (V_k - share T) / T, all on the same points.
     relative = (parts - share[:, :, None, None] * both[:, None]) / total[:, :, None, None]
     shares = array_mean(relative)
-    share_error = np.sqrt(shares.error)
+    # Pairs that all vanish have shown nothing of an order, and say nothing of their error.
+    unseen = ~parts.any(axis=(-1, -2))
+    unseen[:, -1] = False
+    share_error = np.where(unseen, np.nan, np.sqrt(shares.error))
     quiet = constant[:, None]
     spectrum = OrderSpectrum(
         variance=np.where(quiet, 0.0, variance.mean),
-        standard_error=np.where(quiet, 0.0, np.sqrt(variance.error)),
+        standard_error=np.where(quiet | unseen, np.nan, np.sqrt(variance.error)),
         share=share,
         share_standard_error=share_error,
         degrees_of_freedom=variance.df,
         share_degrees_of_freedom=shares.df,
         method="ANOVA kernel",
         evaluations=sample.x.shape[0] * sample.x.shape[1],
-        converged=bool(np.all((share_error <= tolerance) | quiet)),
+        converged=bool(np.all((share_error <= tolerance) | quiet | unseen)),
     )
     return spectrum, _points_needed(shares, spectrum.evaluations, tolerance)
 

@@ -219,7 +219,7 @@ def _monte_carlo_spectrum(
     prepared = prepare(evaluate, **kernel, seed=seed)
     limit = max(tolerance, LEFT_OUT)
     least = least_evaluations(inputs.dim, max_order)
-    if prepared.basis.left_out.max() <= limit:
+    if np.max(prepared.basis.left_out) <= limit:
         why = "kernel: one sample serves every function, and its basis leaves little out"
     elif least > (DIFFERENCES_BUDGET if budget is None else budget - evaluate.evaluations):
         why = (

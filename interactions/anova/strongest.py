@@ -53,8 +53,7 @@ def strongest_interactions(
     """
     check_order(order, inputs.dim)
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
-    if (evaluate.outputs or 1) > 1:
-        raise ValueError("strongest_interactions takes a function with one output, [n, d] to [n]")
+    evaluate.require_one_output("strongest_interactions")
     budget = max(DEFAULT_BUDGET, BUDGET_PER_INPUT * inputs.dim) if budget is None else budget
     # Subsets are told apart best with all functions that the sample can bear: tolerance 0.
     prepared = prepare(evaluate, max_order=order, tolerance=0.0, budget=budget, seed=seed)

@@ -36,7 +36,8 @@ class MeanOrder:
     mean_order, standard_error : float64 arrays [...]
         Variance-weighted mean order; NaN for a constant function.
     total_index, total_index_standard_error : float64 arrays [..., d]
-        Variance of all effects that hold an input, in squared units of the function.
+        Variance of all effects that hold an input, in squared units of the function. The error is
+        NaN where no point showed anything of an input.
     variance : float64 array [...]
         Total variance, from the same points.
     evaluations : int
@@ -108,10 +109,16 @@ def measure_mean_order(evaluate: Evaluator, *, budget: int | None, seed: int) ->
         mean_order=mean,
         standard_error=off.std(axis=0, ddof=1) / np.sqrt(len(total)),
         total_index=index,
-        total_index_standard_error=total.std(axis=0, ddof=1) / np.sqrt(len(total)),
+        total_index_standard_error=_standard_error(total),
         variance=spread,
         evaluations=evaluate.evaluations,
     )
+
+
+def _standard_error(batches: np.ndarray) -> np.ndarray:
+    """Of means over batches, the first axis; unknown where every batch is 0, which saw nothing."""
+    error = batches.std(axis=0, ddof=1) / np.sqrt(len(batches))
+    return np.where(batches.any(axis=0), error, np.nan)
 
 
 def superset_index(
@@ -189,7 +196,7 @@ def superset_index(
         {
             "subset": asked,
             "variance": mean,
-            "standard_error": batches[:, :-1].std(axis=0, ddof=1) / np.sqrt(len(batches)),
+            "standard_error": _standard_error(batches[:, :-1]),
             "share": mean / (np.nan if evaluate.is_constant(total) else total),
         }
     )

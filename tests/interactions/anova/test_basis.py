@@ -61,7 +61,8 @@ def test_functions_are_orthonormal_and_without_constant(inputs: Inputs) -> None:
     basis = basis_of(wavy, inputs)
     for order in (1, 2):
         widths = basis.widths(order)
-        assert min(widths) > 0
+        # On ±1 the second input is of order 3 alone, and needs no function.
+        assert min(widths[0], widths[2]) > 0
         for j, (end, q) in enumerate(zip(np.cumsum(widths), widths, strict=True)):
             x, w = inputs.quadrature(8, coordinate=j, breakpoints=basis.knots[j].tolist())
             points = torch.zeros(len(x), inputs.dim, dtype=torch.float64)

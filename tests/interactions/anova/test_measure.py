@@ -94,7 +94,8 @@ def test_auto_goes_without_a_basis_where_none_fits_or_says_that_it_cannot() -> N
 def test_a_constant_has_zero_variance_and_no_shares(method: str) -> None:
     s = order_spectrum(lambda x: torch.full((len(x),), 7.0), INPUTS, method=method)
     assert s.constant
-    assert s.converged
+    # A grid is a look at chosen points; points drawn at random prove nothing of those not drawn.
+    assert s.converged == (method == "exact")
     assert not s.variance.any()
     assert np.isnan(s.share).all()
     assert "constant function" in str(s)
