@@ -327,6 +327,8 @@ class Empirical(Inputs):
     not matter to methods that visit single values (a column of up to 128 distinct values; the
     polynomials of `order_spectrum_from_samples` do take them as numbers). One-hot columns would be
     drawn independently of each other, as no data ever are: have the function encode them.
+    Intervals measured under these rows speak of these rows; `anova.population_spectrum` gives
+    those of the population they come from.
 
     Parameters
     ----------

@@ -42,21 +42,25 @@ class Axis:
     whole: bool
 
 
-def axes(inputs: Inputs, size: int, *, kinks: Sequence[float] = (), most: float) -> list[Axis]:
-    """An axis of about `size` nodes for every input.
+def few_valued(inputs: Inputs, most: float) -> set[int]:
+    """Inputs that a grid takes in full, of few values each, while it stays below `most` points.
 
-    Inputs of few values have all of them as nodes, as long as the grid keeps to `most` points:
-    their numbers may be codes, between which there is nothing to read.
+    Their numbers may be codes, between which there is nothing to read. Others count four nodes.
     """
     values = inputs.support_sizes
-    sizes = np.minimum(values, size)
+    sizes = np.minimum(values, 4)
     for j in np.argsort(values, kind="stable"):
         grown = np.where(np.arange(inputs.dim) == j, values, sizes)
         if values[j] <= FEW_VALUES and math.prod(grown.tolist()) <= most:
             sizes = grown
+    return set(np.flatnonzero(sizes == values).tolist())
+
+
+def axes(inputs: Inputs, size: int, *, whole: set[int], kinks: Sequence[float] = ()) -> list[Axis]:
+    """An axis for every input: all values of those in `whole`, else about `size` nodes."""
     made: list[Axis] = []
     for j in range(inputs.dim):
-        if sizes[j] == values[j]:
+        if j in whole or inputs.support_sizes[j] <= size:
             made.append(_every_value(inputs, j))
         elif made and not isinstance(inputs, Empirical):
             made.append(made[0])  # all inputs of the other distributions are alike
@@ -65,9 +69,9 @@ def axes(inputs: Inputs, size: int, *, kinks: Sequence[float] = (), most: float)
     return made
 
 
-def whole_axes(inputs: Inputs) -> list[Axis]:
-    """Axes whose grid is the whole input space."""
-    return [_every_value(inputs, j) for j in range(inputs.dim)]
+def points_of(grid: Sequence[Axis]) -> float:
+    """Points of the tensor grid, which may be too many to count in integers."""
+    return math.prod(float(len(axis.nodes)) for axis in grid)
 
 
 def _every_value(inputs: Inputs, coordinate: int) -> Axis:

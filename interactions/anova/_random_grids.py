@@ -23,11 +23,13 @@ import torch
 from torch import Tensor
 
 from ..inputs import Empirical, Inputs
-from ._axes import Axis
+from ._axes import Axis, points_of
 from ._evaluate import Evaluator
 
 POINTS = 1024
 """Of one grid, about: with three random inputs or more, more grids serve better than larger."""
+LEAST = 2
+"""Strata of an input."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,22 @@ class Drawing:
         return len(self.p)
 
 
-def size_of(axes: Sequence[Axis]) -> int:
-    """Strata of every random input, so that a grid has about POINTS points."""
-    fixed = math.prod(len(a.nodes) for a in axes if a.whole)
+def least_cost(inputs: Inputs, axes: Sequence[Axis]) -> int:
+    """Points of the smallest random grid."""
+    return math.prod(_drawing(inputs, j, LEAST, axis).count for j, axis in enumerate(axes))
+
+
+def _strata(axes: Sequence[Axis], points: float) -> int:
+    """Strata of every random input, so that a grid has about so many points."""
+    fixed = points_of([a for a in axes if a.whole])
     random = sum(not a.whole for a in axes)
-    return 1 if random == 0 else max(2, int((POINTS / fixed) ** (1 / random) / 2))
+    return LEAST if random == 0 else max(LEAST, int((points / fixed) ** (1 / random) / 2))
 
 
 class RandomGrids:
-    """What grids of random nodes say of f - g, where `table` at the nodes of `axes` makes g.
+    """What grids of random nodes, of about `points` each, say of f - g.
+
+    The values `table` at the nodes of `axes` make g.
 
     Attributes
     ----------
@@ -72,12 +81,14 @@ class RandomGrids:
         evaluate: Evaluator,
         axes: Sequence[Axis],
         table: Tensor,
+        *,
         max_order: int,
+        points: float,
         rng: np.random.Generator,
     ) -> None:
         self.evaluate, self.axes, self.table = evaluate, axes, table
         self.max_order, self.rng = max_order, rng
-        size, m = size_of(axes), table.shape[-1]
+        size, m = _strata(axes, min(points, POINTS)), table.shape[-1]
         self._drawings = [_drawing(evaluate.inputs, j, size, a) for j, a in enumerate(axes)]
         self.by_order, self.squares = np.empty((0, m, max_order + 1)), np.empty((0, m))
         self.cost = math.prod(d.count for d in self._drawings)

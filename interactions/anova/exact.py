@@ -25,9 +25,9 @@ from torch import Tensor
 
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
-from ._axes import Axis, axes, whole_axes
+from ._axes import Axis, axes, few_valued, points_of
 from ._evaluate import Evaluator
-from ._random_grids import RandomGrids, tabulate
+from ._random_grids import RandomGrids, least_cost, tabulate
 
 SIZES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 TRUSTED = 8
@@ -40,8 +40,8 @@ CHEAP = 2**17
 LEAST_GRIDS, FIRST_GRIDS = 8, 64
 FEWEST = 8
 """Grids, of about the same weight, that must carry a correction for its spread to be believed."""
-CHECKS = 2**14
-"""Plain random points, or"""
+LEAST_CHECKS, CHECKS = 64, 2**14
+"""Plain random points, at least and at most, or"""
 CHECK_WORK = 2.0**33
 """multiplications that reading a grid off at them may take."""
 ROUNDING = 1e-13
@@ -86,9 +86,10 @@ def exact_spectrum(
 
 
 def _whole_spectrum(evaluate: Evaluator, max_order: int) -> OrderSpectrum:
-    grid = whole_axes(evaluate.inputs)
-    table = _coefficients(tabulate(evaluate, [a.nodes[None] for a in grid])[0], grid)
-    variance = _by_order(table, max_order)
+    inputs = evaluate.inputs
+    grid = axes(inputs, 0, whole={*range(inputs.dim)})
+    table = tabulate(evaluate, [a.nodes[None] for a in grid])[0]
+    variance = spectrum_of_grid(table, grid, max_order)
     constant = evaluate.is_constant(variance.sum(axis=-1))
     return OrderSpectrum.known(
         np.where(constant[:, None], 0.0, variance),
@@ -101,23 +102,30 @@ def _sampled_spectrum(
     evaluate: Evaluator, max_order: int, tolerance: float, budget: int, seed: int
 ) -> OrderSpectrum:
     """The best fixed grid, plus what random grids say it misses."""
-    grid, table, fixed = _refined(evaluate, max_order, budget)
+    inputs = evaluate.inputs
+    # Random grids take four nodes of an input at least, and together a quarter of the budget.
+    whole = few_valued(inputs, budget / (4 * LEAST_GRIDS))
+    smallest = axes(inputs, SIZES[0], whole=whole)
+    reserve = LEAST_GRIDS * least_cost(inputs, smallest) + LEAST_CHECKS
+    least = evaluate.evaluations + points_of(smallest) + reserve
+    if least > budget or points_of(smallest) > most_grid_points(evaluate):
+        raise GridTooLargeError(
+            f"an exact grid in {inputs.dim} dimensions needs {int(least):,} evaluations at least, "
+            f'beyond the budget of {budget:,} or the memory: use method="differences"'
+        )
+    grid, table, fixed = _refined(evaluate, whole, max_order, budget, reserve)
     rng = np.random.default_rng(seed)
-    check = _Check(evaluate, grid, table, budget, rng)
+    checks = budget - evaluate.evaluations - reserve + LEAST_CHECKS
+    check = _Check(evaluate, grid, table, min(checks, max(LEAST_CHECKS, budget // 16)), rng)
     if check.worthless:
         # A reading worse than the mean would only add noise.
         table, fixed = torch.zeros_like(table) + check.mean, np.zeros_like(fixed)
-    grids = RandomGrids(evaluate, grid, table, max_order, rng)
+    points = (budget - evaluate.evaluations) / FIRST_GRIDS
+    grids = RandomGrids(evaluate, grid, table, max_order=max_order, points=points, rng=rng)
     left = (budget - evaluate.evaluations) // grids.cost
-    if left < LEAST_GRIDS:
-        raise GridTooLargeError(
-            f"grids of random nodes in {evaluate.inputs.dim} dimensions need "
-            f"{LEAST_GRIDS * grids.cost:,} evaluations at least, beyond what is left of the budget "
-            f'of {budget:,}: raise it, or use method="differences"'
-        )
     grids.add(LEAST_GRIDS)
     # A smooth function has shown by now that nothing is missing.
-    if np.abs(grids.by_order).max() > ROUNDING * np.abs(fixed).sum(axis=-1).max():
+    if np.abs(_beyond_rounding(fixed, grids)).any():
         grids.add(min(left, FIRST_GRIDS) - LEAST_GRIDS)
     while True:
         spectrum = _corrected(evaluate, fixed, grids, check, tolerance)
@@ -143,11 +151,8 @@ def _corrected(
     tolerance: float,
 ) -> OrderSpectrum:
     """The fixed grid's orders, corrected, with the error of the correction."""
-    off = grids.by_order
+    off = _beyond_rounding(fixed, grids)
     n = len(off)
-    # What is left of a smooth function is rounding, and would blur its smallest orders.
-    rounding = ROUNDING * np.abs(fixed.sum(axis=-1, keepdims=True))
-    off = np.where(np.abs(off).max(axis=(0, 2))[:, None] <= rounding, 0.0, off)
     variance = fixed + off.mean(axis=0)
     total = variance.sum(axis=-1, keepdims=True)
     constant = evaluate.is_constant(total[:, 0])[:, None]
@@ -175,6 +180,12 @@ def _corrected(
         if np.all(missed <= tolerance * np.abs(total))
         else "what the grid misses is rare, and too few random nodes have met it",
     )
+
+
+def _beyond_rounding(fixed: np.ndarray, grids: RandomGrids) -> np.ndarray:
+    """The grids' corrections: rounding, which would blur a smooth function's smallest orders, 0."""
+    size = np.abs(fixed.sum(axis=-1)) + grids.squares
+    return np.where(np.abs(grids.by_order) <= ROUNDING * size[..., None], 0.0, grids.by_order)
 
 
 def _unseen(off: np.ndarray, squares: np.ndarray) -> np.ndarray:
@@ -206,16 +217,16 @@ class _Check:
         evaluate: Evaluator,
         grid: Sequence[Axis],
         table: Tensor,
-        budget: int,
+        most: int,
         rng: np.random.Generator,
     ) -> None:
-        n = int(min(CHECKS, budget // 16, max(CHECK_WORK / table.numel(), CHECKS // 16)))
-        x = evaluate.inputs.sample(max(n, 2), generator=int(rng.integers(2**62)))
+        n = int(min(CHECKS, most, max(CHECK_WORK / table.numel(), CHECKS // 16)))
+        x = evaluate.inputs.sample(n, generator=int(rng.integers(2**62)))
         y = evaluate(x.to(evaluate.device))
         at = x.numpy()
         parts = []
         for rows in np.array_split(np.arange(len(at)), math.ceil(len(at) / self._rows(table))):
-            parts.append(_read(table, grid, at[rows]))
+            parts.append(read(table, grid, at[rows]))
         squares = (y - torch.cat(parts)).square()
         self.mean = y.mean(dim=0)
         self.worthless = bool((squares.mean(dim=0) > y.var(dim=0)).any())
@@ -240,7 +251,7 @@ class _Check:
         return np.where(seen, excess + spread, 0.0)
 
 
-def _read(table: Tensor, grid: Sequence[Axis], x: np.ndarray) -> Tensor:
+def read(table: Tensor, grid: Sequence[Axis], x: np.ndarray) -> Tensor:
     """What the grid says of the function at points [n, d], [n, m]."""
     first = torch.as_tensor(grid[0].read(x[:, 0])).to(table)
     out = torch.tensordot(first, table, dims=1)
@@ -251,37 +262,29 @@ def _read(table: Tensor, grid: Sequence[Axis], x: np.ndarray) -> Tensor:
 
 
 def _refined(
-    evaluate: Evaluator, max_order: int, budget: int
+    evaluate: Evaluator, whole: set[int], max_order: int, budget: int, reserve: int
 ) -> tuple[list[Axis], Tensor, np.ndarray]:
     """Grids of growing size while they help: the last one, its values and its orders."""
     kinks = getattr(evaluate.function, "kinks", ())
-    in_memory = most_grid_points(evaluate)
-    variance, changes, points = None, [], 0.0
+    variance, changes, grid = None, [], None
     for size in SIZES:
-        grid = axes(evaluate.inputs, size, kinks=kinks, most=min(in_memory, budget / 16))
-        before, points = points, math.prod(float(len(a.nodes)) for a in grid)
-        limit = min(in_memory, 0.75 * budget - evaluate.evaluations)
-        if points > limit and before == 0:
-            raise GridTooLargeError(
-                f"an exact grid in {evaluate.inputs.dim} dimensions needs {points:.3g} "
-                f"evaluations at least, beyond the budget of {budget:,} or the memory: use "
-                'method="differences"'
-            )
-        if points > limit or points == before:
-            break
+        # The smallest grid is what a budget must suffice for, and kinks would make it larger.
+        larger = axes(evaluate.inputs, size, whole=whole, kinks=kinks if size > SIZES[0] else ())
+        points = points_of(larger)
+        left = min(0.75 * budget, budget - reserve) - evaluate.evaluations
         # Large grids must be worth their price: the last change a fifth of the one before.
-        if points > budget / 32 and len(changes) > 1 and changes[-1] > changes[-2] / 5:
+        dear = points > budget / 32 and len(changes) > 1 and changes[-1] > changes[-2] / 5
+        if grid is not None and (dear or points > min(left, most_grid_points(evaluate))):
             break
-        last = grid
-        table = tabulate(evaluate, [a.nodes[None] for a in grid])[0]
-        earlier, variance = variance, _by_order(_coefficients(table, grid), max_order)
-        if earlier is not None:
+        grid, table = larger, tabulate(evaluate, [a.nodes[None] for a in larger])[0]
+        before, variance = variance, spectrum_of_grid(table, grid, max_order)
+        if before is not None:
             total = variance.sum(axis=-1, keepdims=True)
-            moved = np.abs(variance - earlier) / np.where(total > 0, total, 1.0)
+            moved = np.abs(variance - before) / np.where(total > 0, total, 1.0)
             changes.append(moved.max())
             if size >= TRUSTED and changes[-1] <= ROUNDING:
                 break
-    return last, table, variance
+    return grid, table, variance
 
 
 def subset_variances(
@@ -295,10 +298,12 @@ def subset_variances(
     """
     evaluate = Evaluator(function, inputs, seed=0)
     evaluate.require_one_output("subset_variances")
-    grid = axes(inputs, size, kinks=getattr(function, "kinks", ()), most=2**24)
-    points = math.prod(float(len(a.nodes)) for a in grid)
-    if points > 2**24:
-        raise GridTooLargeError(f"a grid of {points:.3g} points is too large: lower `size`")
+    whole = few_valued(inputs, 2**24 * (4 / size) ** inputs.dim)
+    grid = axes(inputs, size, whole=whole, kinks=getattr(function, "kinks", ()))
+    if points_of(grid) > 2**24:
+        raise GridTooLargeError(
+            f"a grid of {points_of(grid):.3g} points is too large: lower `size`"
+        )
     squares = _coefficients(tabulate(evaluate, [a.nodes[None] for a in grid])[0], grid)[
         ..., 0
     ].square()
@@ -307,6 +312,11 @@ def subset_variances(
         squares = torch.cat([first, rest.sum(dim=axis, keepdim=True)], dim=axis)
     subsets = (u for k in range(1, inputs.dim + 1) for u in combinations(range(inputs.dim), k))
     return {u: squares[tuple(int(j in u) for j in range(inputs.dim))].item() for u in subsets}
+
+
+def spectrum_of_grid(table: Tensor, grid: Sequence[Axis], max_order: int) -> np.ndarray:
+    """Orders [m, max_order + 1] of what a grid with the values `table` at its nodes reads off."""
+    return _by_order(_coefficients(table, grid), max_order)
 
 
 def most_grid_points(evaluate: Evaluator) -> float:

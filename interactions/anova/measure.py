@@ -84,13 +84,14 @@ def order_spectrum(
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
     method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
-        "exact" is a tensor grid, for few inputs; "differences" is Monte Carlo, unbiased for any
+        "exact" is a tensor grid, for few inputs, corrected by random ones: its error is rounding
+        for smooth functions and sampled for others; "differences" is Monte Carlo, unbiased for any
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
         bounds it); "distillation" is the paper's way, boosted trees, to compare with (biased, no
         standard error). "auto" takes "exact" where a grid of 2^20 points fits budget and memory
-        (5 inputs, 20 of two values each), else "kernel" where it leaves out no more than the
-        tolerance (or .01), else "differences" where the budget allows.
+        (5 inputs, 20 of two values each) and converges, else "kernel" where it leaves out no more
+        than the tolerance (or .01), else "differences" where the budget allows.
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
@@ -168,16 +169,14 @@ def _best_spectrum(
         return _monte_carlo_spectrum(evaluate, **settings)
     if grid.converged:
         return _because(grid, "exact: few inputs, a grid will do")
-    # The next method's default budget is its own, whatever the grid has spent.
-    if budget is None:
-        settings["budget"] = default_budget(evaluate.inputs.dim) + evaluate.evaluations
     try:
-        other = _monte_carlo_spectrum(evaluate, **settings)
+        # The next method's default budget is its own, whatever the grid has spent.
+        other = _monte_carlo_spectrum(evaluate, **settings, spent=evaluate.evaluations)
     except ValueError:
         return _because(grid, "exact: few inputs, and no budget left for another method")
     if other.converged or _error(other) < _error(grid):
         return _because(other, "a grid did not converge")
-    return replace(_because(grid, "exact: few inputs"), evaluations=evaluate.evaluations)
+    return _because(grid, "exact: few inputs, though the grid did not converge")
 
 
 def _because(spectrum: OrderSpectrum, why: str) -> OrderSpectrum:
@@ -204,12 +203,18 @@ def _grid_spectrum(evaluate: Evaluator, *, budget: int | None, **settings) -> Or
 
 
 def _monte_carlo_spectrum(
-    evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int | None, seed: int
+    evaluate: Evaluator,
+    *,
+    max_order: int,
+    tolerance: float,
+    budget: int | None,
+    seed: int,
+    spent: int = 0,
 ) -> OrderSpectrum:
     """The kernel where its basis leaves little out, else differences where they are affordable."""
     inputs = evaluate.inputs
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
-    most = default_budget(inputs.dim) if budget is None else budget
+    most = default_budget(inputs.dim) + spent if budget is None else budget
     kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
     prepared = prepare(evaluate, **kernel, seed=seed)
     limit = max(tolerance, LEFT_OUT)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..inputs import Empirical, numbers
 from ..spectrum import OrderSpectrum
+from .exact import ROUNDING
 from .measure import OF_THESE_ROWS, order_spectrum
 
 GROUPS = 16
@@ -78,6 +79,8 @@ def population_spectrum(
         for which in np.array_split(np.random.default_rng(seed).permutation(len(rows)), groups)
     ]
     error = _with_groups(whole.standard_error, [(p.variance, p.standard_error) for p in parts])
+    # Orders that are zero in every group are so up to rounding.
+    error = np.maximum(error, ROUNDING * np.expand_dims(whole.total_variance, -1))
     # A group may be constant where the whole is not: it has no shares, and they are unknown.
     share_error = _with_groups(
         whole.share_standard_error, [(p.share, p.share_standard_error) for p in parts]
