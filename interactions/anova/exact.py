@@ -110,10 +110,12 @@ def _sampled_spectrum(
     grids = RandomGrids(evaluate, grid, table, max_order, rng)
     left = (budget - evaluate.evaluations) // grids.cost
     if left < LEAST_GRIDS:
+        # What is spent so far is in proportion to the budget, and so is what is left.
+        share = max(budget - evaluate.evaluations, 1) / budget
         raise GridTooLargeError(
-            f"grids of random nodes in {evaluate.inputs.dim} dimensions need "
-            f"{LEAST_GRIDS * grids.cost:,} evaluations at least, beyond what is left of the budget "
-            f'of {budget:,}: raise it, or use method="differences"'
+            f"a grid and its check in {evaluate.inputs.dim} dimensions need "
+            f"{math.ceil(LEAST_GRIDS * grids.cost / share):,} evaluations at least, beyond the "
+            f'budget of {budget:,}: raise it, or use method="differences"'
         )
     grids.add(LEAST_GRIDS)
     # A smooth function has shown by now that nothing is missing.
@@ -262,8 +264,9 @@ def _refined(
         before, points = points, math.prod(float(len(a.nodes)) for a in grid)
         limit = min(in_memory, 0.75 * budget - evaluate.evaluations)
         if points > limit and before == 0:
+            least = math.ceil((points + evaluate.evaluations) / 0.75)
             raise GridTooLargeError(
-                f"an exact grid in {evaluate.inputs.dim} dimensions needs {points:.3g} "
+                f"an exact grid in {evaluate.inputs.dim} dimensions needs {least:.10g} "
                 f"evaluations at least, beyond the budget of {budget:,} or the memory: use "
                 'method="differences"'
             )
