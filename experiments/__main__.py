@@ -1,4 +1,8 @@
-"""The command line: python -m experiments list | run | sweep | status | reproduce | report."""
+"""The command line: python -m experiments list | run | sweep | status | reproduce | report.
+
+What computes is imported by the commands that compute: torch alone takes seconds, and naming the
+questions or explaining an option needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paper_results.report import pages as report_
-
 from . import discovery
-from .running import runs
-from .running import settings as settings_
-from .running.context import UserError, pick_device
-from .running.data import MissingDataError
-from .running.execute import Resources
-from .running.store import open_folder
+from .errors import MissingDataError, UserError
+
+if TYPE_CHECKING:
+    from .running.execute import Resources
+    from .running.runs import Plan
 
 app = typer.Typer(
     help="Reproduce 'Dropout as a Regularizer of Interaction Effects', question by question.",
@@ -27,7 +28,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Preset = Annotated[str, typer.Option(help="quick (minutes on 2 cores) or paper")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        help="tiny (seconds, shows only that it runs), quick (minutes on 2 cores) or paper"
+    ),
+]
 Protocol = Annotated[
     str | None, typer.Option(help="released, text or controlled, where the experiment has it")
 ]
@@ -52,8 +58,9 @@ def list_() -> None:
     """Name every experiment, its question and its protocols."""
     indent = max(map(len, discovery.NAMES))
     for name in discovery.NAMES:
-        question, protocols = discovery.load(name).QUESTION, ", ".join(discovery.protocols(name))
-        typer.echo(f"{name:<{indent}} {question}\n{'':<{indent}} protocols: {protocols}")
+        outline = discovery.outline(name)
+        typer.echo(f"{name:<{indent}} {outline.asks}")
+        typer.echo(f"{'':<{indent}} protocols: {', '.join(outline.protocols)}")
 
 
 @app.command()
@@ -71,8 +78,10 @@ def run(
     set_: Set = None,
 ) -> None:
     """Run one experiment, or what is missing of it; leaves its table, pictures and record."""
-    resources = _resources(device, data_dir, workers, scheduler)
-    runs.run(_plan(name, preset, protocol, settings, set_, [seed]), out, resources)
+    plan = _plan(name, preset, protocol, settings, set_, [seed])
+    from .running import runs
+
+    runs.run(plan, out, _resources(device, data_dir, workers, scheduler))
 
 
 @app.command()
@@ -97,14 +106,18 @@ def sweep(
         chosen = list(dict.fromkeys(int(seed) for seed in seeds.split(",")))
     except ValueError as error:
         raise UserError(f"--seeds takes whole numbers, as in 0,1,2; got {seeds!r}") from error
-    resources = _resources(device, data_dir, workers, scheduler)
     plan = _plan(name, preset, protocol, settings, set_, chosen)
-    runs.run(replace(plan, grid=tuple(grid or ()), swept=True), out, resources)
+    plan = replace(plan, grid=tuple(grid or ()), swept=True)
+    from .running import runs
+
+    runs.run(plan, out, _resources(device, data_dir, workers, scheduler))
 
 
 @app.command()
 def status(out: Out = Path("results")) -> None:
     """Show what is done, missing and damaged of every run and sweep in a folder."""
+    from .running import runs
+
     typer.echo(runs.status(out))
 
 
@@ -123,6 +136,9 @@ def reproduce(
     scheduler: Scheduler = None,
 ) -> None:
     """Run the headline (decay law, pure noise, bike sharing) or everything; ends with a report."""
+    from .running import runs
+    from .running.store import open_folder
+
     resources = _resources(device, data_dir, workers, scheduler)
     open_folder(out)
     began = time.perf_counter()
@@ -130,7 +146,7 @@ def reproduce(
     skipped: dict[str, None] = {}
     tables: dict[str, str] = {}
     for name in discovery.NAMES if all_ else discovery.HEADLINE:
-        protocols = discovery.protocols(name)
+        protocols = discovery.outline(name).protocols
         for protocol in protocols if all_ else protocols[:1]:
             try:
                 plan = _plan(name, preset, protocol, None, None, [seed])
@@ -160,10 +176,14 @@ def report(
     ] = None,
 ) -> None:
     """Write published beside reproduced, and a verdict on every claim, from the runs there are."""
-    folders = [report_.STORED] if out is None else [open_folder(out), report_.STORED]
-    content = report_.build(folders)
-    written = report_.write(content, report_.RESULTS if out is None else out)
-    typer.echo(report_.summary(content).to_string(index=False))
+    from paper_results.report import pages
+
+    from .running.store import open_folder
+
+    folders = [pages.STORED] if out is None else [open_folder(out), pages.STORED]
+    content = pages.build(folders)
+    written = pages.write(content, pages.RESULTS if out is None else out)
+    typer.echo(pages.summary(content).to_string(index=False))
     typer.echo(f"Judged runs in {', '.join(map(str, folders))}. Written:")
     for path in written:
         typer.echo(f"  {path}")
@@ -172,6 +192,9 @@ def report(
 def _resources(
     device: str, data_dir: Path | None, workers: int, scheduler: str | None
 ) -> Resources:
+    from .running.context import pick_device
+    from .running.execute import Resources
+
     if scheduler is None:
         pick_device(device)
     elif workers > 1:
@@ -186,13 +209,16 @@ def _plan(
     file: Path | None,
     changes: list[str] | None,
     seeds: list[int],
-) -> runs.Plan:
-    presets = discovery.load(name).PRESETS
-    protocol, settings = settings_.choose(presets, protocol=protocol, preset=preset)
+) -> Plan:
+    presets = discovery.load(name).PRESETS  # First: a name that is unknown is told at once.
+    from .running.runs import Plan
+    from .running.settings import change, choose, from_file
+
+    protocol, settings = choose(presets, protocol=protocol, preset=preset)
     if file is not None:
-        settings = settings_.from_file(settings, file)
-    settings = settings_.change(settings, changes or [])
-    return runs.Plan(name, protocol, preset, settings, tuple(seeds))
+        settings = from_file(settings, file)
+    settings = change(settings, changes or [])
+    return Plan(name, protocol, preset, settings, tuple(seeds))
 
 
 def main() -> None:

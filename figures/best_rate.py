@@ -19,7 +19,10 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
 
 
 def _best(table: pd.DataFrame) -> Figure:
-    """A row per placement, a pane per number of steps; ticks are the rates that were tried."""
+    """A row per placement, a pane per number of steps; ticks are the rates that were tried.
+
+    Bars leave out that a best rate is known to these ticks only; the summary's errors do not.
+    """
     placements, noises = list(dict.fromkeys(table["placement"])), sorted(set(table["noise"]))
     steps, orders = sorted(set(table["steps"])), sorted(set(table["order"]))
     keys = ["placement", "steps", "noise", "order"]
@@ -47,7 +50,7 @@ def _best(table: pd.DataFrame) -> Figure:
         ax.set_title(f"{placement} dropout, {count:,} steps", fontsize=12)
         ax.set_xlabel("true order $k$")
     for row in axes:
-        row[0].set_ylabel("best drop rate (± 2 s.e.)")
+        row[0].set_ylabel("best drop rate (± 2 s.e. over data)")
     key = [
         Line2D([], [], color=colours[n], marker=MARKERS[i % len(MARKERS)], label=f"noise {n:g}")
         for i, n in enumerate(noises)

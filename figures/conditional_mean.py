@@ -6,6 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from paper_results import published
+
 from .style import panes, rate_colours
 
 ONE_GRID, BOWL = "one input, copied", "x² - ⅓"
@@ -22,6 +24,8 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
             rows = rows[rows["x"] > -0.01]
         for rate, of_rate in rows.groupby("rate"):
             _curve(ax, of_rate, colours[rate], "no dropout" if rate == 0 else f"$r$ = {rate:g}")
+        if target == ONE_GRID:
+            _paper(ax, order, rows)
         if target == BOWL:
             _paper_says(ax, rows, colours)
         name = f"order {order}" if target != BOWL else "$x^2 - ⅓$, not zero at zero"
@@ -41,14 +45,18 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
 
 
 def _curve(ax: Axes, rows: pd.DataFrame, colour: object, label: str) -> None:
-    means = rows.groupby("x")[["mean", "law", "published"]].mean()
+    means = rows.groupby("x")[["mean", "law"]].mean()
     ax.plot(means.index, means["law"], color=colour, lw=1.5, label=label)
     ax.plot(means.index, means["mean"], color=colour, ls="", marker="o", ms=4.5)
-    if means["published"].notna().any():
-        label = "published" if label == "no dropout" else None
-        ax.plot(
-            means.index, means["published"], color="black", ls="", marker=".", ms=3, label=label
-        )
+
+
+def _paper(ax: Axes, order: int, rows: pd.DataFrame) -> None:
+    """What Fig 1 shows of the order, at the rates of the rows."""
+    t = published("fig1")
+    t = t[(t["order"] == order) & t["dropout_rate"].isin(rows["rate"]) & (t["x"] > -0.01)]
+    if len(t):
+        dots = {"color": "black", "ls": "", "marker": ".", "ms": 3, "label": "published"}
+        ax.plot(t["x"], t["conditional_mean"], **dots)
 
 
 def _paper_says(ax: Axes, rows: pd.DataFrame, colours: dict) -> None:

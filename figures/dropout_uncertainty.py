@@ -7,24 +7,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_results import published
+
 from .style import order_colour, panes
 
 REGIMES = {"none": "no dropout", "dropout": "dropout"}
+WIDEST = 0.04
+"""Where Fig 9 ends: runs whose densities of uncertainty end there too are those as released."""
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """The paper's four panes, a row per label, after the last steps; then means over repeats."""
     labels = list(dict.fromkeys(table["label"]))
-    steps = table.groupby("regime")["steps"].transform("max")
-    as_released = table["quantity"].str.startswith("published").any()
-    last = table if as_released else table[table["steps"] == steps]
+    as_released = table.loc[table["quantity"] == "density of uncertainty", "x"].max() <= WIDEST
+    # Networks as released stop when they will; otherwise all were read after the same steps.
+    networks = table.groupby(["label", "order", "regime", "repeat"])
+    last = table[table["steps"] == networks["steps"].transform("max")]
     figure, axes = panes(5, rows=len(labels), width=3.5, height=3.3)
     for row, kind in zip(axes, labels, strict=True):
         of_label = last[last["label"] == kind]
         for ax, (quantity, regime) in zip(
             row, [(q, r) for q in ("prediction", "uncertainty") for r in REGIMES], strict=False
         ):
-            _densities(ax, of_label, quantity, regime)
+            _densities(ax, of_label, quantity, regime, logarithmic=not as_released)
+            if as_released:
+                _paper(ax, of_label, quantity, regime)
         _means(row[4], of_label)
         row[0].set_ylabel(f'label "{kind}" of $k$ inputs\ndensity')
     orders = sorted(set(table["order"]))
@@ -37,16 +44,15 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
     return {"dropout_uncertainty": figure}
 
 
-def _densities(ax: Axes, rows: pd.DataFrame, quantity: str, regime: str) -> None:
-    rows = rows[rows["regime"] == regime]
-    as_published = rows["quantity"].str.startswith("published").any()
-    for start, line in (("", "-"), ("published ", ":")):
-        curves = rows[rows["quantity"] == f"{start}density of {quantity}"]
-        for order, of_order in curves.groupby("order"):
-            curve = of_order.groupby("x")["value"].mean()
-            ax.plot(curve.index, curve, color=order_colour(order), lw=1.3, ls=line)
+def _densities(
+    ax: Axes, rows: pd.DataFrame, quantity: str, regime: str, *, logarithmic: bool
+) -> None:
+    curves = rows[(rows["regime"] == regime) & (rows["quantity"] == f"density of {quantity}")]
+    for order, of_order in curves.groupby("order"):
+        curve = of_order.groupby("x")["value"].mean()
+        ax.plot(curve.index, curve, color=order_colour(order), lw=1.3)
     top = {"prediction": 5, "uncertainty": 80 if regime == "dropout" else 100}[quantity]
-    if as_published or quantity == "prediction":
+    if quantity == "prediction" or not logarithmic:
         ax.set_ylim(0, top)
     else:
         # Most points are certain; those that are not are what differs.
@@ -54,6 +60,16 @@ def _densities(ax: Axes, rows: pd.DataFrame, quantity: str, regime: str) -> None
         ax.set_ylim(0.03, 1000)
     ax.set_title(f"{quantity}, {REGIMES[regime]}", fontsize=11)
     ax.set_xlabel(quantity)
+
+
+def _paper(ax: Axes, rows: pd.DataFrame, quantity: str, regime: str) -> None:
+    """Curves of Fig 9 at the orders of the rows, but where they run out of its axes."""
+    t = published("fig9")
+    name = {"none": "no_dropout"}.get(regime, regime)
+    t = t[(t["regime"] == name) & t["quantity"].str.startswith(quantity) & t["note"].isna()]
+    for order, curve in t[t["order"].isin(rows["order"])].groupby("order"):
+        by_x = curve.groupby("x")["density"].mean()
+        ax.plot(by_x.index, by_x, color=order_colour(order), lw=1.3, ls=":")
 
 
 def _means(ax: Axes, rows: pd.DataFrame) -> None:

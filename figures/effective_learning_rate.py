@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_results import published
+
 from .style import order_colour, panes
 
 COLUMNS = (
@@ -122,6 +124,7 @@ def _along_training(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _norms(ax: Axes, rows: pd.DataFrame) -> None:
+    paper = published("fig2").set_index(["order", "dropout_rate"])["median_relative_update_norm"]
     for order, of_order in rows.groupby("order"):
         colour = order_colour(order)
         groups = of_order.groupby("rate")
@@ -138,8 +141,8 @@ def _norms(ax: Axes, rows: pd.DataFrame) -> None:
         )
         own = groups["own_norm"].median()
         ax.plot(x, own, color=colour, ls="", marker="D", ms=5.5, mfc="white")
-        published = groups["published"].first()
-        ax.plot(published.index, published, color=colour, ls="--", marker="*", ms=10, lw=1)
+        known = {rate: paper[order, rate] for rate in groups.groups if (order, rate) in paper}
+        ax.plot(list(known), list(known.values()), color=colour, ls="--", marker="*", ms=10, lw=1)
     ax.set_xlabel("drop rate $r$ on the hidden units")
     ax.set_ylim(-0.05, 1.25)
     handles = [

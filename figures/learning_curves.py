@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_results import published
+
 from .style import order_colour, order_label, panes, rate_colours
 
 
@@ -18,27 +20,36 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
     The first picture is the one that answers the protocol's question.
     """
     pictures = {}
-    if table["published"].notna().any():
-        pictures["learning_curves"] = _published(table)
+    if (table["quantity"] == "tree_share").any():
+        pictures["learning_curves"] = _beside_published(table)
     elif (table["quantity"] == "amplitude").any():
         pictures["learning_curves"] = _held(table)
     name = "learning_curves_unbiased" if pictures else "learning_curves"
     return pictures | {name: _unbiased(table)}
 
 
-def _published(table: pd.DataFrame) -> Figure:
+def published_shares(target: str) -> pd.DataFrame:
+    """Fig 7: published `share` by `rate`, `epoch` and `order`; none of a target not the paper's."""
+    columns = {"dropout_rate": "rate", "mean": "share"}
+    read = published("fig7").rename(columns=columns).astype({"order": str})
+    return read[read["generator"].map("generator {}".format) == _short(target)]
+
+
+def _beside_published(table: pd.DataFrame) -> Figure:
     """A row per target, a column per order: ours as points, the paper's as lines."""
     trees = table[table["quantity"] == "tree_share"]
     targets, orders = (list(dict.fromkeys(trees[c])) for c in ("target", "order"))
     colours = rate_colours(sorted(set(trees["rate"])))
     figure, axes = panes(len(orders), rows=len(targets), height=3.2)
     for i, (row, target) in enumerate(zip(axes, targets, strict=True)):
+        paper = published_shares(target)
         for ax, order in zip(row, orders, strict=True):
             cell = trees[(trees["target"] == target) & (trees["order"] == order)]
             for rate, rows in cell.groupby("rate"):
                 _mean_over_epochs(ax, rows, colours[rate], fmt="o", ls="")
-                known = rows.groupby("epoch")["published"].first().dropna()
-                ax.plot(known.index, known, color=colours[rate], lw=1.3)
+                theirs = paper[(paper["order"] == order) & (paper["rate"] == rate)]
+                theirs = theirs[theirs["epoch"].isin(rows["epoch"])].sort_values("epoch")
+                ax.plot(theirs["epoch"], theirs["share"], color=colours[rate], lw=1.3)
             ax.set_ylim(0, 1)
             ax.set_title(order_label(order) if i == 0 else "")
         row[0].set_ylabel(f"{_short(target)}\nshare of orders 1 to 3")
@@ -117,13 +128,11 @@ def _log_epochs(ax: Axes) -> None:
     ax.minorticks_off()
 
 
-def _labels(
-    figure: Figure, axes: Sequence, colours: dict, published: str | None, ours: str
-) -> None:
+def _labels(figure: Figure, axes: Sequence, colours: dict, theirs: str | None, ours: str) -> None:
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
     key = [Line2D([], [], color=c, lw=4, label=f"r = {r:g}") for r, c in colours.items()]
-    if published is not None:
-        key.append(Line2D([], [], color="0.3", label=published))
+    if theirs is not None:
+        key.append(Line2D([], [], color="0.3", label=theirs))
     key.append(Line2D([], [], color="0.3", ls="", marker="o", ms=4, label=ours))
     figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)

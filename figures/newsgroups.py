@@ -5,12 +5,18 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from paper_results import published
+
 from .style import order_colour, panes
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """Means over repeats ± 2 standard errors; printed and logged numbers ± standard deviation."""
     orders = sorted(set(table["order"]))
+    paper = {
+        "printed in Table C.1": (printed(), {"color": "black", "marker": "D", "ls": ":"}),
+        "released log": (logged(), {"color": "0.55", "marker": "s", "ls": "--"}),
+    }
     figure, axes = panes(len(orders), width=4.6, height=3.8)
     for ax, order in zip(axes[0], orders, strict=True):
         groups = table[table["order"] == order].groupby("rate")
@@ -24,21 +30,17 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
             capsize=3,
             label="here",
         )
-        for name, prefix, line in (
-            ("printed in Table C.1", "published", ":"),
-            ("released log", "log", "--"),
-        ):
-            mean = groups["published" if prefix == "published" else "log_mean"].first()
+        for name, (accuracies, look) in paper.items():
+            ours = accuracies["rate"].isin(accuracy.groups)
+            theirs = accuracies[ours & (accuracies["order"] == order)]
             ax.errorbar(
-                mean.index,
-                mean,
-                yerr=groups[f"{prefix}_std"].first(),
-                color="black" if prefix == "published" else "0.55",
-                marker="D" if prefix == "published" else "s",
+                theirs["rate"],
+                theirs["mean"],
+                yerr=theirs["std"],
                 ms=4,
-                ls=line,
                 capsize=2,
                 label=name,
+                **look,
             )
         share = groups["share_new"].mean().mean()
         ax.set_title(f"order {order}: new class in {share:.0%} of texts", fontsize=11)
@@ -54,3 +56,17 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
         frameon=False,
     )
     return {"newsgroups": figure}
+
+
+def printed() -> pd.DataFrame:
+    """Table C.1: test accuracy by `order` and `rate`, `mean` to .01 and `std`."""
+    columns = {"dropout_rate": "rate", "test_accuracy_mean": "mean", "test_accuracy_std": "std"}
+    return published("tableC1").rename(columns=columns)[["order", "rate", "mean", "std"]]
+
+
+def logged() -> pd.DataFrame:
+    """The released log, which holds order 1: the same of its last epoch."""
+    log = published("released_logs_newsgroups")
+    columns = {"added_interaction_order": "order", "dropout_rate": "rate"}
+    log = log[log["epoch"] == log["epoch"].max()].rename(columns=columns)
+    return log.groupby(["order", "rate"])["test_acc"].agg(["mean", "std"]).reset_index()

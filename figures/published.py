@@ -44,8 +44,9 @@ LOOKS = {
 
 
 def draw(points: pd.DataFrame, look: str, *, beside: Sequence[pd.DataFrame] = ()) -> Figure:
-    """Points with columns pane, series, x, value and, where known, standard_error as bars.
+    """Draw points in the way that `look` names in LOOKS; returns the figure.
 
+    Points have columns pane, series, x and value; a column standard_error is drawn as bars.
     `beside` are the points of pictures that will stand beside this one: panes, colours and axes
     make room for all of them. A pane of which there are no points stays empty.
     """

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .style import panes, stacked_shares
+from paper_results import published
 
-MEASURES = {
-    "unbiased": "unbiased spectrum",
-    "released": "boosted trees, as released",
-}
+from .style import MEASURES, panes, stacked_shares
+
+ITEMS = {32: "fig5", 128: "figC1"}
+"""Published items, by the width of their networks."""
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
@@ -27,8 +27,9 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
 def _of_width(table: pd.DataFrame, width: int) -> Figure:
     """Stacked bars; a row per measure and look, a column per placement; totals above the bars.
 
-    Black marks are where the paper's bars end, totals in brackets the paper's.
+    On bars of boosted trees, black marks are where the paper's end, totals in brackets the paper's.
     """
+    paper = published_bars(width)
     kinds = [
         (measure, after)
         for measure in MEASURES
@@ -42,13 +43,13 @@ def _of_width(table: pd.DataFrame, width: int) -> Figure:
             # Without dropout the placements are one network.
             mine = table["placement"].isin([placement, "none"])
             mine &= (table["measure"] == measure) & (table["after"] == after)
-            _bars(ax, table[mine])
+            _bars(ax, table[mine], paper if measure == "released" else paper[:0])
             ax.set_title(f"{placement} dropout" if i == 0 else "", pad=28)
             ax.set_xlabel("drop rate" if i == len(kinds) - 1 else "")
         then = f"after {after:,} steps" if looks else "share of variance"
         axes[i, 0].set_ylabel(f"{then}\n{MEASURES[measure]}")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    if table.get("published", pd.Series(dtype=float)).notna().any():
+    if len(paper) and (table["measure"] == "released").any():
         marks = {"color": "black", "ls": "", "marker": "_", "ms": 12, "mew": 2}
         handles.append(Line2D([], [], **marks))
         labels.append("paper: ends of the bars")
@@ -59,7 +60,27 @@ def _of_width(table: pd.DataFrame, width: int) -> Figure:
     return figure
 
 
-def _bars(ax: Axes, table: pd.DataFrame) -> None:
+def published_bars(width: int) -> pd.DataFrame:
+    """Published `share` and `variance` by placement, rate and order, at rate 0 of "none".
+
+    Where the total was below .02 the paper sets shares to 0; nothing is published there, nor of
+    networks of other widths.
+    """
+    keys = ["placement", "rate", "order"]
+    if width not in ITEMS:
+        return pd.DataFrame(columns=[*keys, "share", "variance"]).set_index(keys)
+    columns = {"normalized": "share", "total": "variance", "dropout_rate": "rate"}
+    table = published(ITEMS[width]).replace({"order": {"4+": ">3"}}).rename(columns=columns)
+    table = table[table["quantity"].isin(columns)].replace({"quantity": columns})
+    # Every placement is the same network at rate 0; the first pane is the one that is read.
+    plain = table["rate"] == 0
+    first = table[plain & (table["placement"] == "activation")].assign(placement="none")
+    table = pd.concat([table[~plain], first])
+    bars = table.pivot_table("mean", keys, "quantity", sort=False)
+    return bars[bars.groupby(["placement", "rate"])["share"].transform("sum") > 0]
+
+
+def _bars(ax: Axes, table: pd.DataFrame, paper: pd.DataFrame) -> None:
     shares = table.pivot_table("share", "order", "rate", sort=False)
     shares = shares[sorted(shares.columns)]
     totals = table.groupby(["rate", "repeat"])["variance"].sum().groupby("rate").mean()
@@ -67,16 +88,12 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
     stacked_shares(
         ax, names, {k: list(v) for k, v in zip(shares.index, shares.to_numpy(), strict=True)}
     )
-    published = {}
-    if "published" in table:
-        known = table.groupby(["rate", "order"], sort=False)[["published", "published_variance"]]
-        known = known.first().dropna()
-        ends = known["published"].groupby("rate").cumsum().reset_index()
-        ax.plot(
-            [f"{r:g}" for r in ends["rate"]], ends["published"], "_", color="black", ms=14, mew=2
-        )
-        published = known["published_variance"].groupby("rate").sum().to_dict()
+    keys = table[["placement", "rate", "order"]].drop_duplicates()
+    known = keys.join(paper, on=list(keys.columns), how="inner")
+    ends = known["share"].groupby(known["rate"]).cumsum()
+    ax.plot([f"{r:g}" for r in known["rate"]], ends, "_", color="black", ms=14, mew=2)
+    theirs = known.groupby("rate")["variance"].sum()
     for name, rate in zip(names, totals.index, strict=True):
-        paper = f"\n({published[rate]:.2g})" if rate in published else ""
-        ax.text(name, 1.06, f"{totals[rate]:.2g}{paper}", ha="center", va="bottom", fontsize=8)
+        text = f"{totals[rate]:.2g}" + (f"\n({theirs[rate]:.2g})" if rate in theirs else "")
+        ax.text(name, 1.06, text, ha="center", va="bottom", fontsize=8)
     ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.05)

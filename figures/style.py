@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 # Okabe & Ito's palette, distinguishable under the common colour-vision deficiencies.
 _BY_ORDER = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 ABOVE = "#7F7F7F"
+MEASURES = {"unbiased": "unbiased spectrum", "released": "boosted trees, as released"}
+"""How networks are measured, and what pictures call it."""
 
 
 def order_colour(order: int | str) -> str:

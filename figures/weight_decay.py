@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .style import order_colour, order_label, panes, stacked_shares
+from paper_results import published
 
-MEASURES = {"unbiased": "unbiased spectrum", "released": "boosted trees, as released"}
+from .style import MEASURES, order_colour, order_label, panes, stacked_shares
+
 KINDS = {
     "coupled decay": ("-", "o"),
     "decoupled decay": ("--", "s"),
@@ -21,13 +22,16 @@ KINDS = {
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """Bars by decay; and, where there is dropout too, shares against total variance."""
-    if not table["regulariser"].str.endswith("dropout").any():
+    if not table["regularizer"].str.endswith("dropout").any():
         return {"weight_decay": _bars(table)}
     return {"weight_decay": _matched(table[table["measure"] == "unbiased"])}
 
 
 def _bars(table: pd.DataFrame) -> Figure:
-    """A pane per measure; black marks are where the paper's bars end, totals in brackets its."""
+    """A pane per measure.
+
+    On bars of boosted trees, black marks are where the paper's end, totals in brackets the paper's.
+    """
     measures = [m for m in MEASURES if m in set(table["measure"])]
     figure, axes = panes(len(measures), width=5.2, height=4.0)
     for ax, measure in zip(axes[0], measures, strict=True):
@@ -38,13 +42,11 @@ def _bars(table: pd.DataFrame) -> Figure:
         bars = {k: list(v) for k, v in zip(shares.index, shares.to_numpy(), strict=True)}
         stacked_shares(ax, names, bars)
         totals = rows.groupby(["strength", "repeat"])["variance"].sum().groupby("strength").mean()
-        paper = pd.Series(dtype=float)
-        if "published" in rows and rows["published"].notna().any():
-            known = rows.groupby(["strength", "order"], sort=False)
-            known = known[["published", "published_variance"]].first().dropna()
-            ends = known["published"].groupby("strength").cumsum().reset_index()
-            ax.plot([f"{d:g}" for d in ends["strength"]], ends["published"], "k_", ms=16, mew=2)
-            paper = known["published_variance"].groupby("strength").sum()
+        known = published_bars() if measure == "released" else published_bars()[:0]
+        known = known[known["strength"].isin(shares.columns)]
+        ends = known.groupby("strength")["share"].cumsum()
+        ax.plot([f"{d:g}" for d in known["strength"]], ends, "k_", ms=16, mew=2)
+        paper = known.groupby("strength")["variance"].sum()
         for name, strength in zip(names, shares.columns, strict=True):
             text = f"{totals[strength]:.3g}"
             text += f"\n({paper[strength]:.3g})" if strength in paper else ""
@@ -60,9 +62,18 @@ def _bars(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def published_bars() -> pd.DataFrame:
+    """Fig 8: published `share` and `variance` by `strength` of weight decay and `order`."""
+    columns = {"normalized": "share", "total": "variance", "weight_decay": "strength"}
+    table = published("fig8").replace({"order": {"4+": ">3"}}).rename(columns=columns)
+    table = table[table["quantity"].isin(columns)].replace({"quantity": columns})
+    bars = table.pivot_table("mean", ["strength", "order"], "quantity", sort=False)
+    return bars.reset_index()
+
+
 def _matched(table: pd.DataFrame) -> Figure:
-    """A pane per order: mean share against mean total variance, a line per regulariser."""
-    keys = ["regulariser", "strength"]
+    """A pane per order: mean share against mean total variance, a line per regularizer."""
+    keys = ["regularizer", "strength"]
     orders = list(dict.fromkeys(table["order"]))
     totals = table.groupby([*keys, "repeat"])["variance"].sum().groupby(keys).mean()
     shares = table.groupby([*keys, "order"])["share"]
@@ -71,7 +82,7 @@ def _matched(table: pd.DataFrame) -> Figure:
     figure, axes = panes(len(orders), height=3.6)
     for ax, order in zip(axes[0], orders, strict=True):
         for kind, (line, marker) in KINDS.items():
-            mine = mean.loc[mean.index.get_level_values("regulariser") == kind]
+            mine = mean.loc[mean.index.get_level_values("regularizer") == kind]
             if len(mine):
                 mine = pd.concat([plain, mine])
                 x = totals[mine.index]
@@ -85,7 +96,7 @@ def _matched(table: pd.DataFrame) -> Figure:
         ax.set_title(order_label(order))
         ax.set_xlabel("total variance of the network")
     axes[0, 0].set_ylabel("unbiased share of variance")
-    used = [k for k in KINDS if k in set(table["regulariser"])]
+    used = [k for k in KINDS if k in set(table["regularizer"])]
     key = [
         Line2D([], [], color="0.3", ls=KINDS[k][0], marker=KINDS[k][1], ms=5, mfc="white", label=k)
         for k in used

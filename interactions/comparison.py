@@ -1,7 +1,14 @@
-"""Selectivity: how much harder a regularizer acts on each further order of interaction."""
+"""Selectivity: how much harder a regularizer acts on each further order of interaction.
+
+Regularizers of growing strength give a path of spectra, the first without regularizer. Slopes of
+two paths are compared where both leave as much: `reaches` finds the place, `spectrum_at` what is
+there, between the strengths that were tried.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,4 +90,45 @@ def selectivity(regularized: OrderSpectrum, plain: OrderSpectrum) -> Selectivity
         slope=(weights * log_ratio).sum(axis=-1),
         standard_error=np.sqrt((weights**2 * np.where(used, squared_error, 0.0)).sum(axis=-1)),
         log_ratio=np.where(used, log_ratio, np.nan),
+    )
+
+
+def reaches(path: Sequence[OrderSpectrum], part: float) -> float:
+    """Where along a path the total variance first is `part` of that at its start, else NaN.
+
+    A position of 1.5 is halfway between the second spectrum and the third, in the logarithm of
+    the total. Spectra are of one function each, and `part` lies between 0 and 1.
+    """
+    if not 0 < part < 1:
+        raise ValueError(f"part must lie between 0 and 1, got {part}")
+    totals = np.array([spectrum.total_variance for spectrum in path])
+    goal = part * totals[0]
+    below = np.flatnonzero(totals <= goal)
+    if not len(below) or totals[below[0]] <= 0:
+        return math.nan
+    after = below[0]
+    high, low = np.log(totals[after - 1 : after + 1] / goal)
+    return after - 1 + high / (high - low)
+
+
+def spectrum_at(path: Sequence[OrderSpectrum], position: float) -> OrderSpectrum:
+    """Variances at a position along a path, their logarithms interpolated linearly.
+
+    NaN where the variance of a spectrum on either side does not exceed `LEAST` of its standard
+    errors; all NaN at position NaN. Errors of the two sides are taken as independent.
+    """
+    if math.isnan(position):
+        return OrderSpectrum.known(np.full_like(path[0].variance, np.nan), method="not reached")
+    after = math.ceil(position)
+    weights = {after: 1 - (after - position), after - 1: after - position}
+    log, squared_error = 0.0, 0.0
+    for index, weight in weights.items():
+        if weight > 0:
+            variance, error = path[index].variance, path[index].standard_error
+            variance = np.where(variance > LEAST * error, variance, np.nan)
+            log = log + weight * np.log(variance)
+            squared_error = squared_error + (weight * error / variance) ** 2
+    variance = np.exp(log)
+    return OrderSpectrum.known(
+        variance, error=variance * np.sqrt(squared_error), method="interpolated along a path"
     )

@@ -44,7 +44,7 @@ class RateSweep:
         """Standard error of `best_rate`: of drawing other seeds, and of the grid of rates.
 
         The first is the standard deviation of the best rate over resampled seeds (bootstrap), the
-        second that of rounding to the grid, step / sqrt(12). NaN for a single seed.
+        second `grid_error`. NaN for a single seed.
         """
         errors = self.runs.pivot_table(index="seed", columns="rate", values="error")
         rates, seeds = errors.columns.to_numpy(), len(errors)
@@ -52,8 +52,7 @@ class RateSweep:
             return float("nan")
         drawn = np.random.default_rng(0).integers(seeds, size=(BOOTSTRAPS, seeds))
         best = rates[errors.to_numpy()[drawn].mean(axis=1).argmin(axis=1)]
-        step = np.diff(rates).max(initial=0.0)
-        return float(np.hypot(best.std(), step / np.sqrt(12)))
+        return float(np.hypot(best.std(), grid_error(rates)))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per rate: means over seeds and, in columns "..._se", their standard errors.
@@ -72,6 +71,16 @@ class RateSweep:
     def __str__(self) -> str:
         table = self.to_frame().to_string(index=False, float_format=lambda v: f"{v:.4g}")
         return f"{table}\nbest rate {self.best_rate:g} ± {self.best_rate_error:.2g}"
+
+
+def grid_error(rates: Sequence[float], repeats: int = 1) -> float:
+    """Standard error that a grid of rates adds to a best rate, the mean over `repeats` of theirs.
+
+    A best rate is known to the nearest of the rates tried: rounding to a grid of this step, the
+    widest there is, has variance step^2 / 12. Repeats round on their own. 0 for a single rate.
+    """
+    step = np.diff(np.unique(rates)).max(initial=0.0)
+    return float(step / np.sqrt(12 * repeats))
 
 
 def sweep_rates(

@@ -93,8 +93,7 @@ def masked(
     holds for the orders in those units.
     """
     rate = check_rate(rate)
-    check_kind(kind)
-    scale = 1 / (1 - rate) if kind == "inverted" else 1.0
+    scale = check_kind(kind).in_training(rate)
     if not isinstance(function, Planted):
         return Masked(function, rate, scale)
 
@@ -267,7 +266,8 @@ def first_step(
     Raises ValueError where the step without dropout does not move the answer along F.
     """
     _check_optimizer(optimizer)
-    at_test = dilated(direction, rate) if kind == "classic" else direction
+    scale = check_kind(kind).at_test(check_rate(rate))
+    at_test = _per_factor(direction, lambda h, j: _stretch(h, scale))
     shared = covariance(direction, function, inputs)
     before = gradient_at_zero(direction, function, inputs, 0.0, kind=kind)
     if shared == 0 or before == 0:
@@ -283,22 +283,25 @@ def step_scale(
     """`first_step` in closed form, for an effect on all k inputs and ψ homogeneous of degree p.
 
     Only fully kept inputs, of frequency (1-r)^k, teach an effect that averages to zero over any
-    of its inputs, and ψ(c x) = c^p ψ(x) for c > 0, so
+    of its inputs, and ψ(c x) = c^p ψ(x) for c > 0. So where a kind of dropout multiplies what is
+    kept by s in training, and everything by t at test time,
 
-                    SGD              Adam
-        inverted    (1-r)^(k - p)    1
-        classic     (1-r)^(k + p)    (1-r)^p
+                    s          t      SGD                Adam
+        any kind                      (1-r)^k (s t)^p    t^p
+        inverted    1/(1-r)    1      (1-r)^(k - p)      1
+        classic     1          1-r    (1-r)^(k + p)      (1-r)^p
 
     Products of the k inputs have p = k (the default). Units of a ReLU network without biases
     have p = 1.
     """
-    check_kind(kind)
+    scales = check_kind(kind)
     _check_optimizer(optimizer)
+    kept = survival(rate, order)
+    at_test = scales.at_test(rate)
     degree = order if degree is None else degree
-    gradient = survival(rate, order) if optimizer == "sgd" else 1.0
-    if kind == "classic":
-        return gradient * survival(rate, degree)
-    return gradient / survival(rate, degree) if optimizer == "sgd" else 1.0
+    if optimizer == "adam":
+        return at_test**degree
+    return kept * (scales.in_training(rate) * at_test) ** degree
 
 
 def learning_curve(
@@ -310,15 +313,20 @@ def learning_curve(
     takes fresh points and masks and the loss ½ (F - model)^2. Gradient and curvature (above) are
     constant along the way, and
 
-        amplitude = (1-r)^k (1 - (1 - learning_rate · c)^steps),
+            amplitude = (t / s)^k (1 - (1 - learning_rate · c)^steps),    c = (1-r)^k s^(2k),
 
-    c = (1-r)^k for classic and (1-r)^-k for inverted dropout. Classic dropout is slow to learn
-    high orders; inverted dropout reaches the same end sooner than no dropout reaches its own.
+    where the kind of dropout multiplies what is kept by s in training and everything by t at test
+    time. Both kinds end at (1-r)^k, with c = (1-r)^k for classic and (1-r)^-k for inverted
+    dropout: classic dropout is slow to learn high orders, inverted dropout reaches the same end
+    sooner than no dropout reaches its own.
     """
-    check_kind(kind)
+    scales = check_kind(kind)
     kept = survival(rate, order)
-    curvature_ = kept if kind == "classic" else 1 / kept
-    return kept * (1 - (1 - learning_rate * curvature_) ** steps)
+    in_training = scales.in_training(rate)
+    # `curvature` and `gradient_at_zero` along the product, in closed form.
+    bend, slope = kept * in_training ** (2 * order), kept * in_training**order
+    end = slope / bend * scales.at_test(rate) ** order
+    return end * (1 - (1 - learning_rate * bend) ** steps)
 
 
 def _stretch(h: Factor, scale: float) -> Factor:

@@ -1,47 +1,193 @@
-"""Imports run one way: the library knows no experiment, a figure computes nothing."""
+"""Imports run one way, as the source says: the library knows no experiment, a question no other."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ALLOWED = {
-    "interactions": set(),
-    "figures": set(),
-    "paper_results": {"interactions", "experiments", "figures"},
-    "experiments": {"interactions", "figures", "paper_results"},
+PACKAGES = ("interactions", "experiments", "figures", "paper_results")
+
+LIBRARY = {
+    "inputs": set(),
+    "dropout": set(),
+    "spectrum": set(),
+    "planted": {"inputs", "spectrum"},
+    "theory": {"inputs", "dropout", "spectrum", "planted"},
+    "comparison": {"spectrum"},
+    "anova": {"inputs", "spectrum"},
+    "networks": {"inputs", "dropout"},
+    "rate_sweep": {"inputs", "dropout", "comparison", "anova"},
 }
-OURS = set(ALLOWED)
+LIBRARY = {
+    f"interactions.{room}": {f"interactions.{other}" for other in others}
+    for room, others in LIBRARY.items()
+}
+# The face of the library, which none of its rooms looks at.
+LIBRARY["interactions"] = set(LIBRARY)
+CONTEXT = {"experiments.running.context", "experiments.running.data"}
+ALLOWED = LIBRARY | {
+    "experiments": set(),
+    "experiments.errors": set(),
+    "experiments.discovery": {"experiments.errors"},
+    "experiments.running.store": {"experiments.errors"},
+    "experiments.running.context": {"experiments.errors"},
+    "experiments.running.data": {"experiments.errors", "experiments.running.store"},
+    "experiments.running": {
+        "experiments.errors",
+        "experiments.discovery",
+        "experiments.running.store",
+        *CONTEXT,
+    },
+    "experiments.tasks": {*LIBRARY, "experiments.errors", *CONTEXT},
+    "experiments.questions": {*LIBRARY, "experiments.errors", "experiments.tasks", *CONTEXT},
+    # Published numbers, which anyone but a question may read.
+    "paper_results": set(),
+    "figures": {"paper_results"},
+    "paper_results.evidence": {
+        *LIBRARY,
+        "experiments.errors",
+        "experiments.tasks",
+        "experiments.questions",
+        "paper_results",
+    },
+    "paper_results.report": {
+        "experiments.errors",
+        "experiments.running",
+        "experiments.running.store",
+        "figures",
+        "paper_results",
+        "paper_results.evidence",
+    },
+    "experiments.__main__": {
+        "experiments.errors",
+        "experiments.discovery",
+        "experiments.running",
+        "experiments.running.context",
+        "experiments.running.store",
+        "paper_results.report",
+    },
+}
+"""What each room may import beside itself."""
+
+BY_NAME = {"import_module", "__import__", "exec_module", "run_module", "run_path"}
+"""What imports a module whose name no reader of the source can see."""
 
 
+def files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in files(*PACKAGES)}
+
+
+@cache
 def imported(path: Path) -> set[str]:
-    """Top-level names a file imports, relative imports resolved."""
+    """Modules of ours and packages of others that a file imports, wherever in it.
+
+    Those that only its annotations need, under TYPE_CHECKING, are not imported.
+    """
+    package = module_of(path)
+    package = package if path.name == "__init__.py" else package.rpartition(".")[0]
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(path.relative_to(ROOT).parts[0] if node.level else node.module.split(".")[0])
-    return names
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                deeper = f"{source}.{alias.name}"
+                names.add(deeper if deeper in MODULES else source)
+    return {name if name in MODULES else name.split(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("package", sorted(ALLOWED))
-def test_packages_import_only_what_lies_upstream(package: str) -> None:
-    files = list((ROOT / package).rglob("*.py"))
-    assert files or package == "paper_results"
-    for path in files:
-        beyond = (imported(path) & OURS) - {package} - ALLOWED[package]
-        assert not beyond, f"{path.relative_to(ROOT)} imports {sorted(beyond)}"
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from statements(child)
+
+
+def room_of(module: str) -> str:
+    while module not in ALLOWED:
+        module = module.rpartition(".")[0]
+    return module
+
+
+def test_the_plan_has_no_circle_and_names_every_room() -> None:
+    tuple(TopologicalSorter(ALLOWED).static_order())
+    assert set().union(*ALLOWED.values()) <= set(ALLOWED)
+    assert {room_of(module) for module in MODULES} == set(ALLOWED)
+    # What is not a folder's face is in a room of its own, none in the hall.
+    for hall in ("experiments", "interactions", "paper_results"):
+        assert [module for module in MODULES if room_of(module) == hall] == [hall]
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_imports_only_what_lies_upstream(room: str) -> None:
+    for module, path in MODULES.items():
+        if room_of(module) == room:
+            ours = imported(path) & set(MODULES)
+            beyond = {name for name in ours if room_of(name) not in {room, *ALLOWED[room]}}
+            assert not beyond, f"{module} imports {sorted(beyond)}"
+
+
+def test_no_module_imports_what_imports_it() -> None:
+    tuple(TopologicalSorter({m: imported(p) - {m} for m, p in MODULES.items()}).static_order())
+
+
+@pytest.mark.parametrize("folder", ["experiments/questions", "figures"])
+def test_no_question_and_no_figure_imports_another(folder: str) -> None:
+    for path in files(folder):
+        beside = {name for name in imported(path) if name.startswith(folder.replace("/", "."))}
+        assert beside <= {"figures.style"}, f"{module_of(path)} imports {sorted(beside)}"
+
+
+def test_questions_know_no_published_number() -> None:
+    for path in files("experiments/questions"):
+        assert not [name for name in imported(path) if name.startswith("paper_results")], path
+
+
+def test_only_the_command_line_knows_evidence_and_report() -> None:
+    for path in files("experiments", "interactions", "figures"):
+        judged = {n for n in imported(path) if n.startswith("paper_results.")}
+        assert not judged or module_of(path) == "experiments.__main__", path
+
+
+def test_nothing_but_discovery_imports_by_name() -> None:
+    for module, path in MODULES.items():
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        used = names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        used |= {node.name for node in nodes if isinstance(node, ast.alias)}
+        # A method .eval() is a network's; the built-in is a name.
+        by_name = used & BY_NAME | names & {"exec", "eval"}
+        assert not by_name or module == "experiments.discovery", f"{module} uses {by_name}"
 
 
 def test_the_library_needs_no_plotting_or_command_line() -> None:
-    for path in (ROOT / "interactions").rglob("*.py"):
-        assert not imported(path) & {"matplotlib", "seaborn", "typer", "tqdm"}
+    for path in files("interactions"):
+        assert not imported(path) & {"matplotlib", "seaborn", "typer", "tqdm"}, path
 
 
-def test_figures_do_not_import_torch_or_scipy() -> None:
-    for path in (ROOT / "figures").rglob("*.py"):
-        assert not imported(path) & {"torch", "scipy", "numpy"}
+def test_figures_compute_nothing() -> None:
+    for path in files("figures"):
+        assert not imported(path) & {"torch", "scipy", "numpy"}, path
+
+
+def test_no_file_is_longer_than_a_reader_holds_in_mind() -> None:
+    """Over 400 lines are allowed where the docstring says why: "Longer than ..., for ..."."""
+    for path in files(*PACKAGES):
+        text = path.read_text()
+        words = ast.get_docstring(ast.parse(text)) or ""
+        assert text.count("\n") <= 400 or "Longer than" in words, path

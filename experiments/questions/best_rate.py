@@ -10,18 +10,18 @@ numbers of steps, for the best rate depends on the length of training as well.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 
-from interactions import Inputs, MLPEnsemble, Samples, Uniform, fit
-from interactions.planted import Planted, PlantedInteractions
+from interactions import MLPEnsemble, Samples, Uniform, fit
+from interactions.planted import PlantedInteractions
+from interactions.rate_sweep import grid_error
 
 from ..running.context import Context
-from .pure_noise import dropout_at
+from ..tasks import dropout_at, members_of, planted_task
 
 QUESTION = "Which drop rate is best, by the true order of the interactions and the noise?"
 PLACEMENTS = ("activation", "input")
@@ -57,6 +57,15 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        orders=(1, 2),
+        noises=(0.5, 1.0),
+        rates=(0.0, 0.5),
+        repeats=2,
+        steps=(2, 4),
+        samples=32,
+        test_points=50,
+    ),
     ("controlled", "quick"): Settings(
         noises=(0.5, 1.0, 2.0),
         placements=("activation",),
@@ -85,11 +94,9 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     s = settings
     inputs = Uniform(-1.0, 1.0, dim=s.dim)
     seeds = context.seeds(s.repeats)
-    members = [(rate, i) for rate in s.rates for i in range(s.repeats)]
-    own = [i for _, i in members]
-    fresh = inputs.sample(s.test_points, generator=context.seed + 2**40, dtype=torch.float32)
-    fresh = fresh.to(context.device)
-    rows = []
+    members = members_of(["rate"], [(rate,) for rate in s.rates], s.repeats)
+    own = members["repeat"].tolist()
+    tables = []
     cells = list(itertools.product(s.orders, s.noises, s.placements))
     with context.progress(len(cells) * max(s.steps), "training at every rate") as advance:
         for order, noise, placement in cells:
@@ -97,17 +104,19 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 PlantedInteractions(inputs, {order: 1.0}, {order: s.subsets}, seed=seed)
                 for seed in seeds
             ]
-            x, y = planted_data(targets, inputs, seeds, samples=s.samples, noise=noise)
-            truth = torch.stack([target(fresh) for target in targets], dim=1)
+            task = planted_task(
+                targets, inputs, context, samples=s.samples, noise=noise, fresh=s.test_points
+            )
+            fresh, truth = (part.to(context.device) for part in (task.fresh, task.truth))
             ensemble = MLPEnsemble(
                 (s.dim, *[s.width] * s.depth, 1),
-                seeds=[seeds[i] for i in own],
-                dropout=[dropout_at(placement, rate) for rate, _ in members],
+                seeds=seeds * len(s.rates),
+                dropout=[dropout_at(placement, rate) for rate in members["rate"]],
                 device=context.device,
             )
             result = fit(
                 ensemble,
-                Samples(x[own], y[own], batch_size=s.batch_size),
+                Samples(task.x[own], task.y[own], batch_size=s.batch_size),
                 steps=max(s.steps),
                 learning_rate=s.learning_rate,
                 snapshots=s.steps,
@@ -119,29 +128,9 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                     gaps = then(fresh) - truth[:, own]
                 errors = gaps.double().square().mean(dim=0).tolist()
                 key = {"order": order, "noise": noise, "placement": placement, "steps": steps}
-                rows += [
-                    key | {"rate": rate, "repeat": repeat, "error": error}
-                    for (rate, repeat), error in zip(members, errors, strict=True)
-                ]
-    return pd.DataFrame(rows)
-
-
-def planted_data(
-    targets: Sequence[Planted],
-    inputs: Inputs,
-    seeds: Sequence[int],
-    *,
-    samples: int,
-    noise: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A data set for every target, x [R, n, d] and its values under noise, y [R, n]."""
-    xs, ys = [], []
-    for target, seed in zip(targets, seeds, strict=True):
-        generator = torch.Generator().manual_seed(seed)
-        x = inputs.sample(samples, generator=generator, dtype=torch.float32)
-        xs.append(x)
-        ys.append(target(x) + noise * torch.randn(samples, generator=generator))
-    return torch.stack(xs), torch.stack(ys)
+                tables.append(members.assign(**key, error=errors))
+    columns = ["order", "noise", "placement", "steps", "rate", "repeat", "error"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -154,8 +143,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     errors = table.pivot_table("error", keys, "rate", sort=False)
     least = table.loc[table.groupby([*keys, "repeat"])["error"].idxmin()]
     best = least.groupby(keys)["rate"]
-    step = np.diff(np.unique(table["rate"])).max(initial=0.0)
-    rounding = step / np.sqrt(12 * best.count())
+    rounding = [grid_error(table["rate"], repeats) for repeats in best.count()]
     out = errors.join(best.mean().rename("best_rate"))
     out["best_rate_error"] = np.hypot(best.sem(), rounding)
     return out.reset_index().sort_values(keys)

@@ -13,7 +13,6 @@ the training hours.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -21,16 +20,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from interactions import Dropout, Empirical, MLPEnsemble, Samples, fit, order_spectrum
-from interactions.anova import released_distillation
-from paper_results import published
+from interactions import Empirical, MLPEnsemble, Samples, fit, order_spectrum
 
 from ..running.context import Context
 from ..running.data import bike_sharing
+from ..tasks import (
+    Pair,
+    answers,
+    bike_hours,
+    dropout_at,
+    dropout_cells,
+    tree_shares,
+    with_trees_if_possible,
+)
 
 QUESTION = "On bike sharing data, which drop rate is best, and which orders are learned when?"
-DROPPED = ("cnt", "instant", "casual", "registered")
-SPLIT = "2012-07-01"
 PLACEMENTS = ("both", "hidden", "input")
 
 
@@ -68,13 +72,25 @@ class Settings:
 
 RELEASED = Settings()
 CONTROLLED = Settings(rates=(0.0, 0.05, 0.125, 0.25, 0.5), placements=PLACEMENTS, validation=0.2)
+TINY = {
+    "rates": (0.0, 0.05, 0.25, 0.5),
+    "repeats": 1,
+    "epochs": (0, 1),
+    "width": 8,
+    "batch_size": 512,
+    "max_order": 2,
+    "budget": 100_000,
+    "tolerance": 1.0,
+}
 PRESETS = {
+    ("released", "tiny"): replace(RELEASED, **TINY),
     ("released", "quick"): RELEASED,
     ("released", "paper"): replace(
         RELEASED,
         epochs=(0, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 475),
         tree_epochs=(5, 20, 100, 475),
     ),
+    ("controlled", "tiny"): replace(CONTROLLED, **TINY),
     ("controlled", "quick"): replace(
         CONTROLLED, rates=(0.0, 0.05, 0.25), epochs=(0, 1, 2, 5, 10), repeats=2
     ),
@@ -91,27 +107,26 @@ PRESETS = {
 
 def shards(settings: Settings) -> list[Settings]:
     """Three rates each: steps are short, and cost little more for six networks than for two."""
-    rates = [settings.rates[i : i + 3] for i in range(0, len(settings.rates), 3)]
-    return [replace(settings, rates=some) for some in rates]
+    s = with_trees_if_possible(settings, "tree_epochs")
+    return [replace(s, rates=s.rates[i : i + 3]) for i in range(0, len(s.rates), 3)]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:
-    """Long table: placement, rate, repeat, epoch, quantity, order, value and its error, published.
+    """Long table: placement, rate, repeat, epoch, quantity, order, value and its error.
 
     Quantities: train_mse, test_mse, validation_mse, with `constant`, that of a constant on the
     same hours; variance and share by order; tree_share, of orders 1 to 3. At rate 0 the
     placements are one network, "none".
     """
     s = settings
-    whole, test = split(bike_sharing(context.data_dir))
+    whole, test = bike_hours(bike_sharing(context.data_dir))
     train, held_out = _hold_out(whole, s.validation, context)
-    cells = [("none", 0.0)] if 0.0 in s.rates else []
-    cells += [(p, r) for p in s.placements for r in s.rates if r > 0]
+    cells = dropout_cells(s.placements, s.rates)
     members = [(p, r, i) for p, r in cells for i in range(s.repeats)]
     ensemble = MLPEnsemble(
         (train[0].shape[1], *[s.width] * s.depth, 1),
         seeds=context.seeds(s.repeats) * len(cells),
-        dropout=[_dropout(p, r) for p, r, _ in members],
+        dropout=[dropout_at(p, r) for p, r, _ in members],
         activation=s.activation,
         device=context.device,
     )
@@ -158,68 +173,20 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     rows += _trees(keys, then, test[0], s, context)
     columns = ["placement", "rate", "repeat", "epoch", "quantity", "order"]
     columns += ["value", "standard_error", "constant"]
-    table = pd.DataFrame(rows, columns=columns).astype({"constant": float, "standard_error": float})
-    return _beside_published(table)
-
-
-def _dropout(placement: str, rate: float) -> Dropout:
-    return Dropout(
-        inputs=rate if placement in ("both", "input") else 0.0,
-        hidden=rate if placement in ("both", "hidden") else 0.0,
-    )
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype({"constant": float, "standard_error": float})
 
 
 def _trees(
     keys: list[dict], then: MLPEnsemble, x: torch.Tensor, s: Settings, context: Context
 ) -> Iterator[dict[str, object]]:
     """Shares of V_1 + V_2 + V_3 by boosted trees, as released."""
-    if not s.tree_epochs or importlib.util.find_spec("xgboost") is None:
-        return
     which = [i for i, key in enumerate(keys) if key["epoch"] in s.tree_epochs]
     with context.progress(len(which), "boosted trees") as advance:
         for i in which:
-            with torch.no_grad():
-                answers = then.select([i])(x.to(then.flat))[:, 0]
-            parts = released_distillation(x, answers).variance[:3]
-            for order, share in enumerate(parts / parts.sum(), start=1):
+            for order, share in enumerate(tree_shares(then.select([i]), x), start=1):
                 yield keys[i] | {"quantity": "tree_share", "order": str(order), "value": share}
             advance(1)
-
-
-def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a column `published`: errors, and shares beside those of boosted trees.
-
-    Published networks have dropout on inputs and layers, and no hours held out.
-    """
-    read = published("fig6")
-    effect = read["quantity"].str.startswith("effect_k")
-    read["order"] = read["quantity"].str.removeprefix("effect_k").where(effect)
-    read["quantity"] = read["quantity"].mask(effect, "tree_share")
-    read = read.rename(columns={"dropout_rate": "rate", "mean": "published"})
-    keys = ["rate", "epoch", "quantity", "order"]
-    table = table.merge(read[[*keys, "published"]], on=keys, how="left")
-    ours = table["placement"].isin(["none", "both"])
-    held_out = (table["quantity"] == "validation_mse").any()
-    return table.assign(published=table["published"].where(ours & ~held_out))
-
-
-Pair = tuple[torch.Tensor, torch.Tensor]
-
-
-def split(hours: pd.DataFrame) -> tuple[Pair, Pair]:
-    """Train and test points and targets, float32, standardised by the training part.
-
-    As released: 13 inputs (all columns but the counts and the row number), the date as the index
-    of the day, hours before July 2012 for training.
-    """
-    train = torch.tensor((hours["dteday"] < SPLIT).to_numpy(copy=True))
-    day = hours["dteday"].astype("category").cat.codes
-    x = hours.assign(dteday=day).drop(columns=list(DROPPED)).to_numpy(dtype=np.float64)
-    y = hours["cnt"].to_numpy(dtype=np.float64)
-    x = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
-    y = (y - y[train].mean()) / y[train].std()
-    points, targets = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
-    return (points[train], targets[train]), (points[~train], targets[~train])
 
 
 def _hold_out(hours: Pair, part: float, context: Context) -> tuple[Pair, Pair]:
@@ -233,10 +200,9 @@ def _hold_out(hours: Pair, part: float, context: Context) -> tuple[Pair, Pair]:
 
 
 def _mse(ensemble: MLPEnsemble, x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
-    with torch.no_grad():
-        x, y = x.to(ensemble.flat), y.to(ensemble.flat)
-        answers = torch.cat([ensemble(chunk) for chunk in x.split(2**7)])
-    return (answers - y[:, None]).double().square().mean(dim=0).cpu().numpy()
+    x, y = x.to(ensemble.flat), y.to(ensemble.flat)
+    errors = answers(ensemble, x, chunk=2**7) - y[:, None]
+    return errors.double().square().mean(dim=0).cpu().numpy()
 
 
 def stopped(table: pd.DataFrame) -> pd.DataFrame:
@@ -261,7 +227,7 @@ def stopped(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Errors where networks stop (see `stopped`), shares and published numbers at the last look.
+    """Errors where networks stop (see `stopped`), and shares at the last look.
 
     Means over repeats and standard errors, a row per placement and rate.
     """
@@ -273,12 +239,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     last = table[table["epoch"] == table["epoch"].max()]
     shares = last[last["quantity"] == "share"]
     out = out.join(shares.pivot_table("value", keys, "order", sort=False))
-    if last["published"].notna().any():
-        known = last.dropna(subset="published")
-        known = known.assign(name="published_" + known["quantity"] + known["order"].fillna(""))
-        out = out.join(known.pivot_table("published", keys, "name", sort=False))
-        trees = last[last["quantity"] == "tree_share"]
-        if len(trees):
-            trees = trees.pivot_table("value", keys, "order", sort=False)
-            out = out.join(trees.add_prefix("tree_share"))
+    trees = last[last["quantity"] == "tree_share"]
+    if len(trees):
+        out = out.join(
+            trees.pivot_table("value", keys, "order", sort=False).add_prefix("tree_share")
+        )
     return out.reset_index().rename_axis(columns=None)

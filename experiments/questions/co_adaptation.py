@@ -19,8 +19,7 @@ from interactions.networks import ACTIVATIONS
 from interactions.planted import PlantedInteractions
 
 from ..running.context import Context
-from .best_rate import planted_data
-from .pure_noise import noise_data
+from ..tasks import members_of, noise_data, planted_data
 
 QUESTION = "Does dropout shrink and spread the weights, and make hidden units less alike?"
 TARGETS = ("noise", "mixture")
@@ -54,6 +53,9 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        rates=(0.0, 0.5), repeats=2, steps=(0, 2, 4), samples=64, width=8, points=50
+    ),
     ("controlled", "quick"): Settings(rates=(0.0, 0.125, 0.25, 0.5), repeats=8),
     ("controlled", "paper"): Settings(),
 }
@@ -78,17 +80,17 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     s = settings
     inputs = Uniform(-1.0, 1.0, dim=s.dim)
     seeds = context.seeds(s.repeats)
-    members = [(rate, i) for rate in s.rates for i in range(s.repeats)]
-    own = [i for _, i in members]
+    members = members_of(["rate"], [(rate,) for rate in s.rates], s.repeats)
+    own = members["repeat"].tolist()
     fresh = inputs.sample(s.points, generator=context.seed + 2**40, dtype=torch.float32)
     fresh = fresh.to(context.device)
-    rows = []
+    tables = []
     for target in s.targets:
         x, y = _data(target, inputs, seeds, s)
         ensemble = MLPEnsemble(
             (s.dim, *[s.width] * s.depth, 1),
-            seeds=[seeds[i] for i in own],
-            dropout=[Dropout(hidden=rate) for rate, _ in members],
+            seeds=seeds * len(s.rates),
+            dropout=[Dropout(hidden=rate) for rate in members["rate"]],
             device=context.device,
         )
         with context.progress(max(s.steps), f"training networks on {target}") as advance:
@@ -105,11 +107,9 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
             for layer, found in enumerate(measured(then, fresh), start=1):
                 for quantity, values in found.items():
                     key = {"target": target, "steps": steps, "layer": layer, "quantity": quantity}
-                    rows += [
-                        key | {"rate": rate, "repeat": repeat, "value": value}
-                        for (rate, repeat), value in zip(members, values.tolist(), strict=True)
-                    ]
-    return pd.DataFrame(rows)
+                    tables.append(members.assign(**key, value=values.tolist()))
+    columns = ["target", "steps", "layer", "quantity", "rate", "repeat", "value"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def _data(name: str, inputs: Uniform, seeds: list[int], s: Settings) -> tuple[Tensor, Tensor]:

@@ -10,22 +10,23 @@ f(0), and the mean is (1-r) f + r f(0), not the (1-r) f of the paper's Theorem 1
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from interactions.theory import survival
-from paper_results import published
 
-from ..running.context import Context, UserError
+from ..errors import UserError
+from ..running.context import Context
 
 QUESTION = "What does input dropout do to the mean of an effect of order k, given the inputs?"
 EDGES = np.linspace(-1.0, 1.0, 20)
 FEWEST = 1000
 """Points a bin needs, to have a mean and an error of it."""
+ONE_GRID, PRODUCTS, BOWL = "one input, copied", "independent inputs", "x² - ⅓"
+"""Targets: what the inputs of a product are, and the effect that is not zero at zero."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,20 @@ class Settings:
             raise ValueError(f"orders must be positive, got {self.orders}")
 
 
+TINY = Settings(rates=(0.0, 0.5), repeats=2, points=100_000)
 CONTROLLED = Settings(points=500_000, shared=False)
 PRESETS = {
+    ("released", "tiny"): TINY,
     ("released", "quick"): Settings(),
     ("released", "paper"): Settings(repeats=40),
+    ("controlled", "tiny"): replace(TINY, shared=False),
     ("controlled", "quick"): CONTROLLED,
     ("controlled", "paper"): Settings(repeats=40, shared=False),
 }
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:
-    """One row per target, order, rate, repeat and bin: mean, its standard error, law, published."""
+    """One row per target, order, rate, repeat and bin: mean, its standard error, and the law."""
     s = settings
     rows: list[dict[str, object]] = []
     with context.progress(s.repeats * len(s.rates), "averaging over masks") as advance:
@@ -65,16 +69,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 advance(1)
     if not rows:
         raise UserError(f"no bin has {FEWEST} of {s.points} points: give more with --set points=")
-    table = pd.DataFrame(rows)
-    read = published("fig1").rename(columns={"dropout_rate": "rate"})
-    read = {
-        (row.order, row.rate, round(row.x, 6)): row.conditional_mean for row in read.itertuples()
-    }
-    table["published"] = [
-        read.get((row.order, row.rate, round(row.x, 6)), math.nan) if s.shared else math.nan
-        for row in table.itertuples()
-    ]
-    return table
+    return pd.DataFrame(rows)
 
 
 def _on_one_grid(s: Settings, rate: float, rng: np.random.Generator) -> Iterator[dict[str, object]]:
@@ -87,7 +82,7 @@ def _on_one_grid(s: Settings, rate: float, rng: np.random.Generator) -> Iterator
         # Mean of x^k over each bin: curved where bins are wide.
         mean = np.diff(EDGES[:, None] ** power, axis=0) / (power * np.diff(EDGES)[:, None])
         law = survival(rate, order) * mean[:, 0]
-        yield from _binned("one input, copied", order, x, x**order * kept, law)
+        yield from _binned(ONE_GRID, order, x, x**order * kept, law)
 
 
 def _apart(s: Settings, rate: float, rng: np.random.Generator) -> Iterator[dict[str, object]]:
@@ -97,11 +92,11 @@ def _apart(s: Settings, rate: float, rng: np.random.Generator) -> Iterator[dict[
         keep = survival(rate, order)
         law = keep * _means(product, product)
         masked = product * _kept(rng, x.shape, rate)
-        yield from _binned("independent inputs", order, product, masked, law)
+        yield from _binned(PRODUCTS, order, product, masked, law)
     x = rng.uniform(-1.0, 1.0, s.points)
     kept = _kept(rng, (1, s.points), rate)
     bowl = (1 - rate) * (_means(x, x**2) - 1 / 3) - rate / 3
-    yield from _binned("x² - ⅓", 1, x, (x * kept) ** 2 - 1 / 3, bowl)
+    yield from _binned(BOWL, 1, x, (x * kept) ** 2 - 1 / 3, bowl)
 
 
 def _kept(rng: np.random.Generator, shape: tuple[int, int], rate: float) -> np.ndarray:
@@ -145,7 +140,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         kept = survival(names[2], names[1])
         lines = pd.DataFrame([_line(bins, kept) for _, bins in cell.groupby("repeat")])
         mean, sem = lines.mean(), lines.sem()
-        bins = cell.groupby("x")[["mean", "law", "published"]].mean()
+        bins = cell.groupby("x")[["mean", "law"]].mean()
         squares = cell["standard_error"].pow(2).groupby(cell["x"])
         error = squares.sum().pow(0.5) / squares.size()
         gap = (bins["mean"] - bins["law"]).abs()
@@ -159,7 +154,6 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "leftover_error": sem["leftover"],
                 "gap_to_law": gap.max(),
                 "gap_in_errors": (gap / error).where(error > 0).max(),
-                "gap_to_published": (bins["mean"] - bins["published"]).abs().max(),
             }
         )
     return pd.DataFrame(rows)

@@ -19,6 +19,7 @@ from interactions.planted import Product, sine
 from interactions.theory import amplitude, dilated, survival
 
 from ..running.context import Context
+from ..tasks import amplitudes, answers
 
 QUESTION = "How much of an order-k effect does a network trained with input dropout keep?"
 FREQUENCY = 2.5
@@ -46,6 +47,16 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        products=(1, 2),
+        rates=(0.0, 0.25),
+        repeats=2,
+        dim=3,
+        width=16,
+        batch_size=16,
+        steps=5,
+        test_points=2**12,
+    ),
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
         products=(1, 2, 3, 4),
@@ -89,13 +100,13 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 schedule="cosine",
                 progress=advance,
             )
-            amplitudes = _amplitudes(ensemble, target, inputs, s.test_points, context)
+            held = _amplitudes(ensemble, target, inputs, s.test_points, context)
             spectrum = order_spectrum(
                 ensemble, inputs, max_order=order, method="exact", budget=2**19
             )
             truth = target.spectrum(inputs, order).variance[order - 1]
             roots = np.sqrt(np.maximum(spectrum.variance[:, order - 1], 0) / truth)
-            for (rate, repeat), a, root in zip(members, amplitudes, roots, strict=True):
+            for (rate, repeat), a, root in zip(members, held, roots, strict=True):
                 rows.append(
                     {
                         "target": kind,
@@ -114,14 +125,11 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
 def _amplitudes(
     ensemble: MLPEnsemble, target: Product, inputs: Uniform, points: int, context: Context
 ) -> np.ndarray:
-    """<g, F> / <F, F> of every member, both centred, on fresh points."""
+    """How much of the target every member holds, on fresh points."""
     generator = torch.Generator(context.device).manual_seed(context.seed)
     x = inputs.sample(points, generator=generator, dtype=torch.float32)
-    with torch.no_grad():
-        g = torch.cat([ensemble(chunk) for chunk in x.split(2**13)]).double()
-    f = target(x.double())
-    f = f - f.mean()
-    return ((g - g.mean(dim=0)).T @ f / (f @ f)).cpu().numpy()
+    g = answers(ensemble, x, chunk=2**13).double()
+    return amplitudes(g - g.mean(dim=0), target(x.double())).cpu().numpy()
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

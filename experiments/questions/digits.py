@@ -91,6 +91,17 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        variants=("none", "half augmented"),
+        repeats=2,
+        samples=100,
+        validation=50,
+        test_images=50,
+        widths=(8, 4),
+        epochs=2,
+        copies=1,
+        tolerance=1.0,
+    ),
     ("controlled", "quick"): Settings(
         repeats=2,
         samples=3000,

@@ -27,9 +27,9 @@ from torch import Tensor
 from interactions import Dropout, MLPEnsemble, Samples, Stream, Uniform, fit
 from interactions.planted import Product
 from interactions.theory import Masked, step_scale, survival
-from paper_results import published
 
 from ..running.context import Context
+from ..tasks import amplitudes, dropout_at
 
 QUESTION = "How far does one step under dropout move the answer along an effect of order k?"
 OPTIMIZERS = ("sgd", "adam")
@@ -66,6 +66,18 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        orders=(1, 2),
+        rates=(0.25, 0.5),
+        starts=2,
+        draws=16,
+        width=8,
+        points=4,
+        training_steps=20,
+        norm_repeats=2,
+        norm_points=32,
+        norm_width=8,
+    ),
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
         rates=(0.125, 0.25, 0.375, 0.5, 0.625, 0.75),
@@ -141,7 +153,7 @@ class _Task:
         return ensemble
 
     def amplitudes(self, ensemble: MLPEnsemble) -> Tensor:
-        """<g, F> / <F, F> of every member at test time."""
+        """<g, F> / <F, F> of every member at test time; in the batch F has mean 0 as it is."""
         x, f = self.batch(1)
         ensemble.eval()
         with torch.no_grad():
@@ -192,14 +204,6 @@ class _Task:
         return torch.autograd.grad(total, plain.flat)[0]
 
 
-def _dropout(placement: str, rate: float, kind: str) -> Dropout:
-    return Dropout(
-        inputs=rate if placement == "input" else 0.0,
-        hidden=rate if placement == "activation" else 0.0,
-        kind=kind,
-    )
-
-
 def _from_start(
     order: int, s: Settings, context: Context, advance: Callable[[int], None]
 ) -> Iterator[dict[str, object]]:
@@ -248,7 +252,7 @@ def _step(
     """The step of one network under dropout over the same without, one row per optimizer."""
     plain = task.network(weights, depth, Dropout(), 1)
     without = {o: m.item() for o, m in task.moved(plain, task.drawn(plain)).items()}
-    dropout = _dropout(placement, rate, kind)
+    dropout = replace(dropout_at(placement, rate), kind=kind)
     ensemble = task.network(weights, depth, dropout, task.s.draws)
     measured = task.moved(ensemble, task.drawn(ensemble))
     expected = dict.fromkeys(OPTIMIZERS, math.nan)
@@ -320,7 +324,6 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
     x = x.to(context.device)
     y = target(x)
     y = y + 0.001 * torch.randn(len(y), generator=torch.Generator().manual_seed(1)).to(y)
-    f = y - y.mean()
     seeds = context.seeds(s.norm_repeats)
 
     def changes(dropout: Dropout, *, one_start: bool) -> tuple[Tensor, Tensor]:
@@ -340,10 +343,9 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
             with torch.no_grad():
                 change = ensemble(x) - before
             norms.append(change.norm(dim=0))
-            projections.append(f @ change / (f @ f))
+            projections.append(amplitudes(change, y))
         return torch.cat(norms), torch.cat(projections)
 
-    read = published("fig2").set_index(["order", "dropout_rate"])["median_relative_update_norm"]
     norm, _ = changes(Dropout(), one_start=False)
     own_norm, own = changes(Dropout(), one_start=True)
     for rate in s.norm_rates:
@@ -361,15 +363,14 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
                 "moved": (along[repeat] / own[repeat]).item(),
                 "norm": (dropped[repeat] / norm[repeat]).item(),
                 "own_norm": (dropped[repeat] / own_norm[repeat]).item(),
-                "published": read.get((order, rate), math.nan),
             }
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over starting weights, at the first step and beside the published medians."""
+    """Means over starting weights at the first step, and medians of the norms."""
     start = table[table["part"] == "start"]
     keys = ["part", "placement", "model", "kind", "optimizer", "order", "rate"]
     out = start.groupby(keys, sort=False)[["law", "expected", "moved"]].mean()
     norms = table[table["part"] == "norm"].groupby(keys, sort=False)
-    norms = norms[["moved", "norm", "own_norm", "published"]].median()
+    norms = norms[["moved", "norm", "own_norm"]].median()
     return pd.concat([out, norms]).reset_index()

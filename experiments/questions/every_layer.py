@@ -29,8 +29,15 @@ from interactions import (
 from interactions.networks.layers import split_ensemble
 
 from ..running.context import Context
-from .learning_curves import target
-from .pure_noise import dropout_at, noise_data
+from ..tasks import (
+    dropout_at,
+    members_of,
+    noise_data,
+    of_members,
+    planted_data,
+    pure_effects,
+    sum_of,
+)
 
 QUESTION = "Does dropout act against interactions at every layer, in that layer's units?"
 DIMENSIONS = {"noise": 25, "mixture": 10}
@@ -65,6 +72,19 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        targets=("mixture",),
+        rates=(0.0, 0.5),
+        repeats=2,
+        steps=(2, 4),
+        samples=64,
+        width=6,
+        depth=2,
+        points=64,
+        max_order=2,
+        tolerance=1.0,
+        budget=2**16,
+    ),
     ("controlled", "quick"): Settings(rates=(0.0, 0.25, 0.5), repeats=3),
     ("controlled", "paper"): Settings(),
 }
@@ -90,14 +110,14 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
 
 def _of_target(name: str, s: Settings, context: Context) -> Iterator[pd.DataFrame]:
     inputs = Uniform(-1.0, 1.0, dim=DIMENSIONS[name])
-    members = pd.DataFrame(
-        [(name, rate, i) for rate in s.rates for i in range(s.repeats)],
-        columns=["target", "rate", "repeat"],
-    )
+    members = members_of(["target", "rate"], [(name, rate) for rate in s.rates], s.repeats)
     seeds = context.seeds(s.repeats) * len(s.rates)
-    x, y = noise_data(inputs, seeds, samples=s.samples, noise=NOISE[name], shared=False)
+    amount = {"samples": s.samples, "noise": NOISE[name]}
     if name == "mixture":
-        y = y + target("mixture", inputs)(x.flatten(0, 1)).unflatten(0, y.shape)
+        targets = [sum_of(pure_effects(name, inputs))] * len(seeds)
+        x, y = planted_data(targets, inputs, seeds, **amount)
+    else:
+        x, y = noise_data(inputs, seeds, **amount, shared=False)
     ensemble = MLPEnsemble(
         (inputs.dim, *[s.width] * s.depth, 1),
         seeds=seeds,
@@ -158,8 +178,7 @@ def _rows(spectra: list[OrderSpectrum], members: pd.DataFrame) -> pd.DataFrame:
     ]
     if len(frames) > 1:
         frames = [frame.assign(output=i) for i, frame in enumerate(frames)]
-    frame = pd.concat(frames, ignore_index=True).join(members, on="output")
-    return frame.drop(columns="output")
+    return of_members(pd.concat(frames, ignore_index=True), members)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

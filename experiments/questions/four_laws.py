@@ -12,37 +12,24 @@ effects of order k, beside its own exact law (`interactions.theory`, interaction
 
 and at one rate the first four on cases where they differ. What is left of an effect F in g is
 the amplitude <g, F> / <F, F>, both centred.
+
+Longer than other questions, for every sense has its law and its own way of being measured here.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from interactions import (
-    Dropout,
-    Inputs,
-    MLPEnsemble,
-    Rademacher,
-    Stream,
-    Uniform,
-    fit,
-)
-from interactions.planted import (
-    Factor,
-    Planted,
-    Product,
-    covariance,
-    expectation,
-    pure,
-    sine,
-)
+from interactions import Dropout, Inputs, MLPEnsemble, Rademacher, Stream, Uniform, fit
+from interactions.planted import Factor, Planted, Product, covariance, expectation, pure, sine
 from interactions.theory import (
     Masked,
     amplitude,
@@ -56,6 +43,7 @@ from interactions.theory import (
 )
 
 from ..running.context import Context
+from ..tasks import amplitudes
 
 QUESTION = "Which law does each use of (1-r)^k follow: masking, noise, training, fits, gradients?"
 SQUARE = Factor(lambda x: x**2)
@@ -66,9 +54,11 @@ SINE = "sin 2.5$x$ on U(-1, 1)"
 
 @dataclass(frozen=True)
 class Settings:
-    """Every sense is measured at `rates`, except networks: `trained_rates`, cases: `case_rate`.
+    """Every sense is measured on products of `orders` inputs, at `rates`.
 
-    `others` are the sine, the cases and the units, beside the products of the orders.
+    Networks, which take longest, are trained at `trained_rates` alone. With `others`, so are
+    networks that learn a sine; the units of a layer are masked at `rates`; and the first four
+    senses are compared on `cases` at `case_rate`.
     """
 
     orders: tuple[int, ...] = (1, 2, 3, 4)
@@ -92,6 +82,15 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        orders=(1, 2),
+        rates=(0.0, 0.5),
+        trained_rates=(0.5,),
+        repeats=2,
+        samples=256,
+        steps=5,
+        batch_size=16,
+    ),
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
         orders=(1, 2, 3, 4, 5),
@@ -124,6 +123,10 @@ def shards(settings: Settings) -> list[Settings]:
     return orders + ([replace(settings, orders=())] if settings.others else [])
 
 
+KEYS = ["part", "sense", "quantity", "order", "rate"]
+Row = dict[str, object]
+
+
 def run(settings: Settings, context: Context) -> pd.DataFrame:
     """One row per sense, quantity, order, rate and repeat: the law, and what was measured.
 
@@ -131,67 +134,75 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     `measured` is empty where a law is drawn without a measurement.
     """
     s = settings
-    rows: list[dict[str, object]] = []
-
-    def add(
-        part: str,
-        sense: str,
-        quantity: str,
-        order: int,
-        rate: float,
-        law: float,
-        measured: Iterable[float],
-    ) -> None:
-        key = {"part": part, "sense": sense, "quantity": quantity, "order": order, "rate": rate}
-        key |= {"survival": survival(rate, order), "law": law}
-        rows.extend({**key, "repeat": i, "measured": float(m)} for i, m in enumerate(measured))
-
     draws = [_Draws(s.samples, seed) for seed in context.seeds(s.repeats)]
-    compared = cases() if s.others else {}
     # The networks of the sine may be those of its case.
-    networks = len(s.orders) + s.others * (1 + len(compared) - (s.case_rate in s.trained_rates))
-    with context.progress(networks * s.steps, "training under input dropout") as advance:
-
-        def trained(target: Planted, inputs: Inputs, rates: tuple[float, ...]) -> dict:
-            return _trained(target, inputs, rates, s, context, advance)
-
+    others = 1 + len(cases()) - (s.case_rate in s.trained_rates) if s.others else 0
+    steps = (len(s.orders) + others) * s.steps
+    rows: list[Row] = []
+    with context.progress(steps, "training under input dropout") as advance:
+        train = partial(_trained, s=s, context=context, advance=advance)
         for order in s.orders:
-            inputs = Uniform(-1.0, 1.0, dim=order)
-            product = Product(tuple(range(order)), scale=3 ** (order / 2))
-            for sense, quantity, law, measure in _senses(product, inputs):
-                for rate in s.rates:
-                    values = [measure(d, rate) for d in draws]
-                    add("laws", sense, quantity, order, rate, law(rate), values)
-            kept = trained(product, inputs, s.trained_rates)
-            for rate in s.rates:
-                law = amplitude(dilated(product, rate), product, inputs)
-                values = kept.get(rate, [math.nan])
-                add("laws", "trained", "products of x", order, rate, law, values)
+            rows += _of_products(order, s, draws, train)
         if s.others:
-            wave, inputs = Product((0,), 1.3, WAVE), Uniform(-1.0, 1.0, dim=1)
-            of_sine = trained(wave, inputs, s.trained_rates)
-            for rate in s.rates:
-                law = amplitude(dilated(wave, rate), wave, inputs)
-                add("laws", "trained", "sin 2.5x", 1, rate, law, of_sine.get(rate, [math.nan]))
-        r = s.case_rate
-        for name, (order, target, inputs) in compared.items():
-            for sense, law, measure in (
-                ("masked", masked(target, r), _Draws.masked),
-                ("resampled", resampled(target, r, inputs), _Draws.resampled),
-                ("fitted", product_fit(target, r, inputs), _Draws.fitted),
-            ):
-                values = [measure(d, target, inputs, r) for d in draws]
-                add("cases", sense, name, order, r, amplitude(law, target, inputs), values)
-            # On ±1 inputs (1-r) x is no training input, and no law says what networks answer.
-            unknown = isinstance(inputs, Rademacher)
-            law = math.nan if unknown else amplitude(dilated(target, r), target, inputs)
-            known = of_sine.get(r) if name == SINE else None
-            values = known or trained(target, inputs, (r,))[r]
-            add("cases", "trained", name, order, r, law, values)
+            rows += _of_others(s, draws, train)
     if s.others:
         for order, rate, law, values in _unit_laws(s, context, draws):
-            add("laws", "units", "units of a layer", order, rate, law, values)
+            rows += _rows("laws", "units", "units of a layer", order, rate, law, values)
     return pd.DataFrame(rows)
+
+
+def _rows(
+    part: str, sense: str, quantity: str, order: int, rate: float, law: float, measured: list[float]
+) -> Iterator[Row]:
+    """A row per repeat, of what was measured beside its law."""
+    cell = dict(zip(KEYS, (part, sense, quantity, order, rate), strict=True))
+    cell |= {"survival": survival(rate, order), "law": law}
+    for repeat, value in enumerate(measured):
+        yield {**cell, "repeat": repeat, "measured": float(value)}
+
+
+Train = Callable[[Planted, Inputs, tuple[float, ...]], dict[float, list[float]]]
+"""Maps a target, inputs and rates to the amplitudes that networks keep, by rate."""
+
+
+def _of_products(order: int, s: Settings, draws: list[_Draws], train: Train) -> Iterator[Row]:
+    inputs = Uniform(-1.0, 1.0, dim=order)
+    product = Product(tuple(range(order)), scale=3 ** (order / 2))
+    for sense, quantity, law, measure in _senses(product, inputs):
+        for rate in s.rates:
+            values = [measure(d, rate) for d in draws]
+            yield from _rows("laws", sense, quantity, order, rate, law(rate), values)
+    kept = train(product, inputs, s.trained_rates)
+    for rate in s.rates:
+        law = amplitude(dilated(product, rate), product, inputs)
+        values = kept.get(rate, [math.nan])
+        yield from _rows("laws", "trained", "products of x", order, rate, law, values)
+
+
+def _of_others(s: Settings, draws: list[_Draws], train: Train) -> Iterator[Row]:
+    """Networks that learn a sine, then the first four senses on every case."""
+    wave, inputs = Product((0,), 1.3, WAVE), Uniform(-1.0, 1.0, dim=1)
+    of_sine = train(wave, inputs, s.trained_rates)
+    for rate in s.rates:
+        law = amplitude(dilated(wave, rate), wave, inputs)
+        values = of_sine.get(rate, [math.nan])
+        yield from _rows("laws", "trained", "sin 2.5x", 1, rate, law, values)
+    r = s.case_rate
+    for name, (order, target, inputs) in cases().items():
+        for sense, law, measure in (
+            ("masked", masked(target, r), _Draws.masked),
+            ("resampled", resampled(target, r, inputs), _Draws.resampled),
+            ("fitted", product_fit(target, r, inputs), _Draws.fitted),
+        ):
+            values = [measure(d, target, inputs, r) for d in draws]
+            of_law = amplitude(law, target, inputs)
+            yield from _rows("cases", sense, name, order, r, of_law, values)
+        # On ±1 inputs (1-r) x is no training input, and no law says what networks answer.
+        unknown = isinstance(inputs, Rademacher)
+        law = math.nan if unknown else amplitude(dilated(target, r), target, inputs)
+        known = of_sine.get(r) if name == SINE else None
+        values = known or train(target, inputs, (r,))[r]
+        yield from _rows("cases", "trained", name, order, r, law, values)
 
 
 Sense = tuple[str, str, Callable[[float], float], Callable[["_Draws", float], float]]
@@ -329,6 +340,7 @@ def _trained(
     target: Planted,
     inputs: Inputs,
     rates: tuple[float, ...],
+    *,
     s: Settings,
     context: Context,
     advance: Callable[[int], None],
@@ -352,9 +364,7 @@ def _trained(
     x = inputs.sample(2**14, generator=generator, dtype=torch.float32)
     with torch.no_grad():
         g = ensemble(x).double()
-    f = target(x.double())
-    f = f - f.mean()
-    kept = f @ (g - g.mean(dim=0)) / (f @ f)
+    kept = amplitudes(g - g.mean(dim=0), target(x.double()))
     return dict(zip(rates, kept.reshape(len(rates), s.repeats).tolist(), strict=True))
 
 
@@ -415,8 +425,7 @@ def _by_order(table: Tensor) -> list[Tensor]:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Means over repeats and standard errors where something was measured."""
-    keys = ["part", "sense", "quantity", "order", "rate"]
-    groups = table.dropna(subset="measured").groupby(keys, sort=False)
+    groups = table.dropna(subset="measured").groupby(KEYS, sort=False)
     out = groups[["survival", "law", "measured"]].mean()
     out["standard_error"] = groups["measured"].sem()
     return out.reset_index()

@@ -13,8 +13,7 @@ dropout. What a network holds of an effect F is its amplitude <g, F> / <F, F>.
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,18 +21,24 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from interactions import Dropout, Inputs, MLPEnsemble, Samples, Uniform, fit, order_spectrum
-from interactions.anova import released_distillation
-from interactions.planted import (
-    Planted,
-    SumOfProducts,
-    Term,
-    covariance,
-    paper_generator,
-)
-from paper_results import published
+from interactions import Inputs, MLPEnsemble, Samples, Uniform, fit, order_spectrum
+from interactions.planted import Planted, SumOfProducts, Term, paper_generator
 
 from ..running.context import Context
+from ..tasks import (
+    amplitudes,
+    answers,
+    dropout_at,
+    long_by_order,
+    members_of,
+    of_members,
+    planted_data,
+    pure_effects,
+    shares_and_variances,
+    sum_of,
+    tree_shares,
+    with_trees_if_possible,
+)
 
 QUESTION = "Which orders are learned when, and does dropout slow the learning of high orders?"
 LEARNED = 0.05
@@ -49,7 +54,7 @@ class Settings:
     """`epochs` are those after which networks are measured; the last ends training.
 
     Boosted trees are fit after `tree_epochs`, at `query_points` fresh points, on which the test
-    error is taken as well; without any, or without XGBoost, there are none.
+    error is taken as well.
     """
 
     targets: tuple[str, ...] = ("generator 1", "generator 2 on inputs 2, 3")
@@ -98,12 +103,26 @@ SHORT = {
     "epochs": (0, 10, 25, 50, 100),
     "tree_epochs": (0, 25, 100),
 }
+TINY = {
+    "rates": (0.0, 0.5),
+    "repeats": 2,
+    "samples": 64,
+    "epochs": (0, 1, 2),
+    "tree_epochs": (),
+    "query_points": 64,
+    "max_order": 2,
+    "tolerance": 1.0,
+    "budget": 2**16,
+}
 FEWER = {"tree_epochs": (0, 10, 50, 200, 475)}
 PRESETS = {
+    ("released", "tiny"): replace(RELEASED, **TINY),
     ("released", "quick"): replace(RELEASED, **SHORT),
     ("released", "paper"): replace(RELEASED, **FEWER),
+    ("text", "tiny"): replace(TEXT, **TINY),
     ("text", "quick"): replace(TEXT, **SHORT),
     ("text", "paper"): replace(TEXT, tree_epochs=(0, 25, 100, 475)),
+    ("controlled", "tiny"): replace(CONTROLLED, **TINY),
     ("controlled", "quick"): replace(
         CONTROLLED,
         rates=(0.0, 0.25, 0.5),
@@ -116,82 +135,74 @@ PRESETS = {
 
 def shards(settings: Settings) -> list[Settings]:
     """A target each."""
-    return [replace(settings, targets=(t,)) for t in settings.targets]
+    s = with_trees_if_possible(settings, "tree_epochs")
+    return [replace(s, targets=(t,)) for t in s.targets]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:
-    """Long table: target, rate, repeat, epoch, quantity, order, value, standard_error, published.
+    """Long table: target, rate, repeat, epoch, quantity, order, value, standard_error.
 
     Quantities: train_mse; test_mse, on fresh points, with the noise's variance added exactly;
     variance and share, unbiased; tree_share, as released; amplitude of the effect of an order.
     """
     s = settings
-    inputs = Uniform(-1.0, 1.0, dim=s.dim)
-    steps_per_epoch = -(-s.samples // s.batch_size)
-    rows: list[dict[str, object]] = []
-    with context.progress(
-        len(s.targets) * max(s.epochs) * steps_per_epoch, "training networks"
-    ) as advance:
+    tables: list[pd.DataFrame] = []
+    total = len(s.targets) * max(s.epochs) * _steps_per_epoch(s)
+    with context.progress(total, "training networks") as advance:
         for name in s.targets:
-            x, y = _data(name, s, inputs, context)
-            members = [(r, i) for r in s.rates for i in range(s.repeats)]
-            ensemble = MLPEnsemble(
-                (s.dim, *[s.width] * s.depth, 1),
-                seeds=context.seeds(s.repeats) * len(s.rates),
-                dropout=[Dropout(inputs=r, hidden=r) for r, _ in members],
-                device=context.device,
-            )
-            steps = [e * steps_per_epoch for e in s.epochs]
-            result = fit(
-                ensemble,
-                Samples(x, y, batch_size=s.batch_size),
-                steps=max(steps),
-                learning_rate=s.learning_rate,
-                snapshots=steps,
-                progress=advance,
-            )
-            snapshots = torch.stack([result.snapshots[step] for step in steps])
-            then = ensemble.with_parameters(snapshots)
-            # One sample measures every network at every epoch.
-            spectrum = order_spectrum(
-                then,
-                inputs,
-                max_order=s.max_order,
-                tolerance=s.tolerance,
-                budget=s.budget,
-                seed=context.seed,
-            )
-            keys = [
-                {"target": name, "rate": r, "repeat": i, "epoch": e}
-                for e in s.epochs
-                for r, i in members
-            ]
-            for row in spectrum.to_frame().itertuples():
-                key = keys[row.output] | {"order": row.order}
-                share = {"value": row.share, "standard_error": row.share_standard_error}
-                variance = {"value": row.variance, "standard_error": row.standard_error}
-                rows.append({**key, "quantity": "share", **share})
-                rows.append({**key, "quantity": "variance", **variance})
-            rows += _errors(keys, name, then, (x, y), s, inputs, context)
-            rows += _trees(keys, name, then, s, inputs, context)
-    columns = ["target", "rate", "repeat", "epoch", "quantity", "order"]
-    numbers = ["value", "standard_error", "published"]
-    return pd.DataFrame(rows, columns=[*columns, *numbers]).astype(dict.fromkeys(numbers, float))
+            tables += _of_target(name, s, context, advance)
+    columns = ["target", "rate", "repeat", "epoch", "quantity", "order", "value", "standard_error"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
-def effects(name: str, inputs: Inputs) -> dict[int, Planted]:
-    """The pure effects of a target by order, each of variance 1; empty for the generators."""
-    orders = (1, 2, 3) if name == "mixture" else (int(name[-1]),)
-    if not name.startswith(("pure", "mixture")):
-        return {}
-    pure = {k: paper_generator(k, pure_under=inputs) for k in orders}
-    return {k: _scaled(f, covariance(f, f, inputs) ** -0.5) for k, f in pure.items()}
+def _steps_per_epoch(s: Settings) -> int:
+    return -(-s.samples // s.batch_size)
+
+
+def _of_target(
+    name: str, s: Settings, context: Context, advance: Callable[[int], None]
+) -> Iterator[pd.DataFrame]:
+    inputs = Uniform(-1.0, 1.0, dim=s.dim)
+    members = members_of(["target", "rate"], [(name, rate) for rate in s.rates], s.repeats)
+    x, y = _data(name, s, inputs, context)
+    ensemble = MLPEnsemble(
+        (s.dim, *[s.width] * s.depth, 1),
+        seeds=context.seeds(s.repeats) * len(s.rates),
+        dropout=[dropout_at("both", rate) for rate in members["rate"]],
+        device=context.device,
+    )
+    steps = [epoch * _steps_per_epoch(s) for epoch in s.epochs]
+    result = fit(
+        ensemble,
+        Samples(x, y, batch_size=s.batch_size),
+        steps=max(steps),
+        learning_rate=s.learning_rate,
+        snapshots=steps,
+        progress=advance,
+    )
+    # From here on, a network at one look is a network of its own.
+    then = ensemble.with_parameters(torch.stack([result.snapshots[step] for step in steps]))
+    members = pd.concat([members.assign(epoch=e) for e in s.epochs], ignore_index=True)
+    # One sample measures every network at every epoch.
+    spectrum = order_spectrum(
+        then,
+        inputs,
+        max_order=s.max_order,
+        tolerance=s.tolerance,
+        budget=s.budget,
+        seed=context.seed,
+    )
+    yield of_members(shares_and_variances(spectrum), members)
+    query = _query(s, inputs, context)
+    yield from _errors(members, name, then, (x, y), query, s, inputs)
+    if s.tree_epochs:
+        yield _trees(members, name, then, query, s, context)
 
 
 def target(name: str, inputs: Inputs) -> Planted:
     """The function that networks are to learn, without noise."""
-    if parts := effects(name, inputs):
-        return SumOfProducts(tuple(t for part in parts.values() for t in part.terms))
+    if parts := pure_effects(name, inputs):
+        return sum_of(parts)
     generator = paper_generator(int(name[10]))
     if name.endswith("inputs 2, 3"):
         moved = [
@@ -201,23 +212,16 @@ def target(name: str, inputs: Inputs) -> Planted:
     return generator
 
 
-def _scaled(f: Planted, scale: float) -> SumOfProducts:
-    return SumOfProducts(tuple(Term(scale * t.coefficient, t.factors) for t in f.terms))
-
-
 def _data(name: str, s: Settings, inputs: Inputs, context: Context) -> tuple[Tensor, Tensor]:
     """Points and noisy targets, [n, d] and [n] shared by all, or every network's own.
 
     The same repeat has the same data at every rate.
     """
-    f, sets = target(name, inputs), []
-    for seed in context.seeds(1 if s.shared_data else s.repeats):
-        generator = torch.Generator().manual_seed(seed)
-        x = inputs.sample(s.samples, generator=generator, dtype=torch.float32)
-        sets.append((x, f(x) + s.noise * torch.randn(s.samples, generator=generator)))
+    seeds = context.seeds(1 if s.shared_data else s.repeats)
+    targets = [target(name, inputs)] * len(seeds)
+    x, y = planted_data(targets, inputs, seeds, samples=s.samples, noise=s.noise)
     if s.shared_data:
-        return sets[0]
-    x, y = (torch.stack(parts) for parts in zip(*sets, strict=True))
+        return x[0], y[0]
     return x.repeat(len(s.rates), 1, 1), y.repeat(len(s.rates), 1)
 
 
@@ -228,67 +232,48 @@ def _query(s: Settings, inputs: Inputs, context: Context) -> Tensor:
     return points.to(context.device)
 
 
-def _answers(ensemble: MLPEnsemble, x: Tensor) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([ensemble(part) for part in x.split(2**9)])
-
-
 def _errors(
-    keys: list[dict],
+    members: pd.DataFrame,
     name: str,
     then: MLPEnsemble,
     data: tuple[Tensor, Tensor],
+    query: Tensor,
     s: Settings,
     inputs: Inputs,
-    context: Context,
-) -> Iterator[dict[str, object]]:
-    """Train and test error of every network, and what it holds of the target's effects."""
-    query = _query(s, inputs, context)
-    answers, truth = _answers(then, query).double(), target(name, inputs)(query.double())
-    columns = {"test_mse": (answers - truth[:, None]).square().mean(dim=0) + s.noise**2}
+) -> Iterator[pd.DataFrame]:
+    """Test and train error of every network, and what it holds of the target's effects."""
+    learned, truth = answers(then, query).double(), target(name, inputs)(query.double())
+    errors = (learned - truth[:, None]).square().mean(dim=0) + s.noise**2
+    yield members.assign(quantity="test_mse", value=errors.tolist())
     x, y = (part.to(then.flat) for part in data)
     fitted = []
     for first in range(0, then.members, len(s.rates) * s.repeats):
         some = then.select(range(first, first + len(s.rates) * s.repeats))
         with torch.no_grad():
             fitted.append((some.outputs(x).squeeze(-1) - y).double().square().mean(dim=1))
-    columns["train_mse"] = torch.cat(fitted)
-    for quantity, values in columns.items():
-        for key, value in zip(keys, values.tolist(), strict=True):
-            yield {**key, "quantity": quantity, "value": value}
-    for order, part in effects(name, inputs).items():
-        f = part(query.double())
-        f = f - f.mean()
-        for key, value in zip(keys, (f @ answers / (f @ f)).tolist(), strict=True):
-            yield {**key, "quantity": "amplitude", "order": str(order), "value": value}
+    yield members.assign(quantity="train_mse", value=torch.cat(fitted).tolist())
+    for order, effect in pure_effects(name, inputs).items():
+        held = amplitudes(learned, effect(query.double())).tolist()
+        yield members.assign(quantity="amplitude", order=str(order), value=held)
 
 
 def _trees(
-    keys: list[dict],
+    members: pd.DataFrame,
     name: str,
     then: MLPEnsemble,
+    query: Tensor,
     s: Settings,
-    inputs: Inputs,
     context: Context,
-) -> Iterator[dict[str, object]]:
-    """Shares of V_1 + V_2 + V_3 by boosted trees, as released, beside the published ones."""
-    if not s.tree_epochs or importlib.util.find_spec("xgboost") is None:
-        return
-    # A target that is not the paper's has no number after "generator ".
-    read = published("fig7")
-    read = read[read["generator"].map("generator {}".format) == name[:11]]
-    read = read.set_index(["dropout_rate", "epoch", "order"])["mean"]
-    query = _query(s, inputs, context)
-    which = [i for i, key in enumerate(keys) if key["epoch"] in s.tree_epochs]
+) -> pd.DataFrame:
+    """Shares of V_1 + V_2 + V_3 by boosted trees, as released."""
+    which = np.flatnonzero(members["epoch"].isin(s.tree_epochs)).tolist()
+    shares = []
     with context.progress(len(which), f"boosted trees, {name}") as advance:
         for i in which:
-            trees = released_distillation(query, _answers(then.select([i]), query)[:, 0])
-            parts = trees.variance[:3]
-            for order, share in enumerate(parts / parts.sum(), start=1):
-                key = keys[i] | {"quantity": "tree_share", "order": str(order), "value": share}
-                known = read.get((key["rate"], key["epoch"], order), np.nan)
-                yield key | {"published": known}
+            shares.append(tree_shares(then.select([i]), query))
             advance(1)
+    rows = long_by_order(np.stack(shares), ("1", "2", "3"), which)
+    return of_members(rows.assign(quantity="tree_share"), members)
 
 
 def half_epochs(table: pd.DataFrame) -> pd.DataFrame:
@@ -337,22 +322,16 @@ def kept(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """By target, rate and order: shares at the end, and what is published or learned when.
+    """By target, rate and order: shares at the end, and what is learned when.
 
-    `gap` is the mean distance of the boosted trees' shares, averaged over repeats, from the
-    published ones; `half_epoch` and `most` are those of `half_epochs`, `kept_early` and
-    `kept_last` those of `kept`; `best_mse` and `best_epoch` are where the mean test error is
-    least, `last_mse` is that at the end.
+    `half_epoch` and `most` are those of `half_epochs`, `kept_early` and `kept_last` those of
+    `kept`; `best_mse` and `best_epoch` are where the mean test error is least, `last_mse` is that
+    at the end.
     """
     keys = ["target", "rate", "order"]
     last = table[table["epoch"] == table["epoch"].max()]
     shares = last[last["quantity"] == "share"].groupby(keys, sort=False)["value"]
     out = pd.DataFrame({"share": shares.mean(), "share_error": shares.sem()})
-    if table["published"].notna().any():
-        trees = table.dropna(subset="published")
-        means = trees.groupby([*keys, "epoch"], sort=False)[["value", "published"]].mean()
-        gaps = (means["value"] - means["published"]).abs()
-        out["gap"] = gaps.groupby(level=keys, sort=False).mean()
     for groups, columns in (
         (half_epochs(table).groupby(keys, sort=False), {"epoch": "half_epoch", "most": "most"}),
         (kept(table).groupby(keys, sort=False), {"early": "kept_early", "last": "kept_last"}),

@@ -19,7 +19,7 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from interactions import Dropout, MLPEnsemble, Samples, fit
-from paper_results import published
+from interactions.rate_sweep import grid_error
 
 from ..running.context import Context
 from ..running.data import twenty_newsgroups
@@ -63,12 +63,24 @@ class Settings:
 RELEASED = Settings()
 TEXT = replace(RELEASED, threshold="text")
 CONTROLLED = replace(RELEASED, threshold="even", shared_data=False, rate_speeds_up=False)
+TINY = {
+    "orders": (1, 2),
+    "rates": (0.0, 0.5),
+    "repeats": 2,
+    "documents": 60,
+    "features": 20,
+    "width": 8,
+    "epochs": 2,
+}
 QUICK = {"orders": (1, 3), "rates": (0.0, 0.375), "repeats": 1}
 PRESETS = {
+    ("released", "tiny"): replace(RELEASED, **TINY),
     ("released", "quick"): replace(RELEASED, **QUICK),
     ("released", "paper"): RELEASED,
+    ("text", "tiny"): replace(TEXT, **TINY),
     ("text", "quick"): replace(TEXT, **QUICK),
     ("text", "paper"): replace(TEXT, repeats=3),
+    ("controlled", "tiny"): replace(CONTROLLED, **TINY),
     ("controlled", "quick"): replace(CONTROLLED, **QUICK),
     # As many as it takes to tell the best rates of order 1 and 3 apart.
     ("controlled", "paper"): replace(CONTROLLED, repeats=10),
@@ -125,7 +137,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                             "share_new": new.double().mean().item(),
                         }
                     )
-    return _beside_published(pd.DataFrame(rows))
+    return pd.DataFrame(rows)
 
 
 def _documents(
@@ -149,28 +161,19 @@ def _planted(
     return points, torch.tensor(np.where(high, NEW_CLASS, y))
 
 
-def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
-    """With the printed accuracy (to .01), and that of the released log, which holds order 1."""
-    keys = ["order", "rate"]
-    printed = published("tableC1").rename(columns={"dropout_rate": "rate"}).set_index(keys)
-    log = published("released_logs_newsgroups")
-    log = log[log["epoch"] == log["epoch"].max()]
-    log = log.groupby(["added_interaction_order", "dropout_rate"])["test_acc"].agg(["mean", "std"])
-    log.index.names = keys
-    columns = {"test_accuracy_mean": "published", "test_accuracy_std": "published_std"}
-    table = table.join(printed[list(columns)].rename(columns=columns), on=keys)
-    return table.join(log.add_prefix("log_"), on=keys)
-
-
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracies by order and rate, beside the printed and the logged ones; best rates."""
-    keys = ["order", "rate"]
-    groups = table.groupby(keys)
-    columns = ["accuracy", "accuracy_new", "accuracy_old", "share_new"]
-    columns += ["published", "log_mean", "log_std"]
-    out = groups[columns].mean()
+    """Mean accuracies by order and rate, and by order the best rate.
+
+    `error` is the standard error of the mean accuracy. `best_rate` is the mean over repeats of the
+    rate of the highest accuracy; its standard error is that over repeats, and that of rounding
+    each to the grid of rates.
+    """
+    groups = table.groupby(["order", "rate"])
+    out = groups[["accuracy", "accuracy_new", "accuracy_old", "share_new"]].mean()
     out.insert(1, "error", groups["accuracy"].sem())
     most = table.loc[table.groupby(["order", "repeat"])["accuracy"].idxmax()]
     best = most.groupby("order")["rate"]
+    rounding = [grid_error(table["rate"], repeats) for repeats in best.count()]
     out = out.join(best.mean().rename("best_rate"), on="order")
-    return out.join(best.sem().rename("best_rate_error"), on="order").reset_index()
+    error = np.hypot(best.sem(), rounding).rename("best_rate_error")
+    return out.join(error, on="order").reset_index()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -50,9 +50,12 @@ class Settings:
 
 
 CONTROLLED = Settings(rhos=(0.01, 0.5, 0.9, 0.99), repeats=1, points=0)
+TINY = Settings(rhos=(0.1, 0.9), cells=4, repeats=2, points=10_000)
 PRESETS = {
+    ("released", "tiny"): TINY,
     ("released", "quick"): Settings(),
     ("released", "paper"): Settings(repeats=10),
+    ("controlled", "tiny"): replace(TINY, points=0),
     ("controlled", "quick"): CONTROLLED,
     ("controlled", "paper"): CONTROLLED,
 }

@@ -15,33 +15,26 @@ every network for the same number of steps, each repeat on a data set of its own
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
-import torch
 
-from interactions import (
-    Dropout,
-    FirstRise,
-    MLPEnsemble,
-    OrderSpectrum,
-    Samples,
-    Uniform,
-    fit,
-    order_spectrum,
-)
-from interactions.anova import released_distillation
-from paper_results import published
+from interactions import FirstRise, MLPEnsemble, Samples, Uniform, fit, order_spectrum
 
 from ..running.context import Context
+from ..tasks import (
+    boosted_trees,
+    dropout_at,
+    dropout_cells,
+    members_of,
+    noise_data,
+    of_members,
+    with_trees_if_possible,
+)
 
 QUESTION = "Which interaction orders do networks find in pure noise, and what does dropout do?"
 PLACEMENTS = ("activation", "input", "both")
-FIGURES = {32: "fig5", 128: "figC1"}
 
 
 @dataclass(frozen=True)
@@ -92,13 +85,26 @@ CONTROLLED = replace(
     budget=2**23,
     boosted_trees=False,
 )
+TINY = {
+    "rates": (0.0, 0.5),
+    "repeats": 2,
+    "widths": (8,),
+    "max_steps": 20,
+    "max_order": 2,
+    "tolerance": 1.0,
+    "budget": 400_000,
+    "boosted_trees": False,
+}
 SHORT = {"repeats": 2, "tolerance": 0.03, "budget": 2**23}
 QUICK = SHORT | {"rates": (0.0, 0.25, 0.5), "max_steps": 2000}
 PRESETS = {
+    ("released", "tiny"): replace(RELEASED, **TINY),
     ("released", "quick"): replace(RELEASED, **QUICK),
     ("released", "paper"): RELEASED,
+    ("text", "tiny"): replace(TEXT, **TINY),
     ("text", "quick"): replace(TEXT, **QUICK),
     ("text", "paper"): replace(TEXT, widths=(32,), repeats=5),
+    ("controlled", "tiny"): replace(CONTROLLED, **TINY, also_after=(10,)),
     ("controlled", "quick"): replace(CONTROLLED, **SHORT, max_steps=1000, also_after=(300,)),
     ("controlled", "paper"): CONTROLLED,
 }
@@ -106,12 +112,12 @@ PRESETS = {
 
 def shards(settings: Settings) -> list[Settings]:
     """A width, placement and rate each; rate 0 is every placement's."""
-    cells = [((), 0.0)] if 0.0 in settings.rates else []
-    cells += [((p,), r) for p in settings.placements for r in settings.rates if r > 0]
+    s = with_trees_if_possible(settings, "boosted_trees")
+    cells = dropout_cells(s.placements, s.rates)
     return [
-        replace(settings, widths=(width,), placements=placements, rates=(rate,))
-        for width in settings.widths
-        for placements, rate in cells
+        replace(s, widths=(width,), placements=() if p == "none" else (p,), rates=(rate,))
+        for width in s.widths
+        for p, rate in cells
     ]
 
 
@@ -119,24 +125,34 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     """One row per network, look, measure and order.
 
     At rate 0 the placements are one and the same network, trained once and named "none". `after`
-    is the step of the look, `steps` what the network had trained by then. `published` and
-    `published_variance` stand beside what is measured as released.
+    is the step of the look, `steps` what the network had trained by then. `measure` is "unbiased"
+    or, by boosted trees, "released".
     """
     tables = [_of_width(width, settings, context) for width in settings.widths]
-    return pd.concat(tables, ignore_index=True)
+    columns = ["repeat", "order", "variance", "standard_error", "share", "share_standard_error"]
+    columns += [
+        "width",
+        "placement",
+        "rate",
+        "after",
+        "measure",
+        "steps",
+        "evaluations",
+        "converged",
+    ]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:
     inputs = Uniform(-1.0, 1.0, dim=25)
-    cells = [("none", 0.0)] if 0.0 in s.rates else []
-    cells += [(p, r) for p in s.placements for r in s.rates if r > 0]
-    members = [(p, r, i) for p, r in cells for i in range(s.repeats)]
+    cells = dropout_cells(s.placements, s.rates)
+    members = members_of(["placement", "rate"], cells, s.repeats)
     seeds = context.seeds(s.repeats) * len(cells)
     x, y = noise_data(inputs, seeds, samples=s.samples, noise=s.noise, shared=s.shared_data)
     ensemble = MLPEnsemble(
         (25, width, width, width, 1),
         seeds=seeds,
-        dropout=[dropout_at(p, r) for p, r, _ in members],
+        dropout=[dropout_at(m.placement, m.rate) for m in members.itertuples()],
         device=context.device,
     )
     looks = (*s.also_after, s.max_steps)
@@ -150,12 +166,11 @@ def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:
             snapshots=looks,
             progress=advance,
         )
-    known = _published(width)
-    rows = []
-    trees = s.boosted_trees and importlib.util.find_spec("xgboost") is not None
+    members = members.assign(width=width, trained=result.steps.cpu().numpy())
+    tables = []
     with context.progress(len(cells) * len(looks), "measuring variance by order") as advance:
-        for (c, (placement, rate)), after in itertools.product(enumerate(cells), looks):
-            which = list(range(c * s.repeats, (c + 1) * s.repeats))
+        for c, after in itertools.product(range(len(cells)), looks):
+            which = range(c * s.repeats, (c + 1) * s.repeats)
             some = ensemble.with_parameters(result.snapshots[after]).select(which)
             spectra = {
                 "unbiased": order_spectrum(
@@ -167,103 +182,26 @@ def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:
                     seed=context.seed,
                 )
             }
-            if trees:
-                points = x if x.ndim == 2 else x[which]
+            if s.boosted_trees:
+                points = x if x.ndim == 2 else x[list(which)]
                 spectra["released"] = boosted_trees(some, points, s.max_order)
-            key = {"width": width, "placement": placement, "rate": rate, "after": after}
+            own = members.iloc[list(which)].reset_index(drop=True)
+            own = own.assign(after=after, steps=own.pop("trained").clip(upper=after))
             for measure, spectrum in spectra.items():
-                steps = result.steps[which].clamp(max=after)
-                frame = _rows(spectrum, key | {"measure": measure}, steps)
-                if measure == "released":
-                    frame = frame.join(known, on=["placement", "rate", "order"])
-                rows.append(frame)
+                frame = spectrum.to_frame().assign(
+                    measure=measure,
+                    evaluations=spectrum.evaluations,
+                    converged=spectrum.converged,
+                )
+                tables.append(of_members(frame, own))
             advance(1)
-    return pd.concat(rows, ignore_index=True)
-
-
-def _published(width: int) -> pd.DataFrame:
-    """Published shares and variances by placement, rate and order; "none" is the first pane's.
-
-    Where the total was below .02 the paper sets shares to 0; nothing is published there.
-    """
-    columns = {"normalized": "published", "total": "published_variance"}
-    if width not in FIGURES:
-        return pd.DataFrame(
-            columns=list(columns.values()),
-            index=pd.MultiIndex.from_arrays([[]] * 3, names=["placement", "rate", "order"]),
-            dtype=float,
-        )
-    table = published(FIGURES[width])
-    table = table[table["quantity"].isin(columns)].replace({"order": {"4+": ">3"}})
-    first = table[(table["placement"] == "activation") & (table["dropout_rate"] == 0)]
-    table = pd.concat([table, first.assign(placement="none")])
-    table = table.pivot_table("mean", ["placement", "dropout_rate", "order"], "quantity")
-    table = table.rename(columns=columns)[list(columns.values())]
-    table.index.names = ["placement", "rate", "order"]
-    masked = table.groupby(["placement", "rate"])["published"].transform("sum") == 0
-    return table.mask(masked)
-
-
-def boosted_trees(ensemble: MLPEnsemble, x: torch.Tensor, max_order: int) -> OrderSpectrum:
-    """The released measurement of every network, each on the points of its own data set.
-
-    `x` is [n, d] for all, or [E, n, d].
-    """
-    variances = []
-    for i in range(ensemble.members):
-        points = x if x.ndim == 2 else x[i]
-        with torch.no_grad():
-            answers = ensemble.select([i])(points.to(ensemble.flat))
-        spectrum = released_distillation(points, answers, max_order=max_order)
-        variances.append(spectrum.variance)
-    return OrderSpectrum.known(
-        np.concatenate(variances),
-        error=np.nan,
-        share_error=np.nan,
-        method=spectrum.method,
-        evaluations=spectrum.evaluations,
-        converged=False,
-    )
-
-
-def dropout_at(placement: str, rate: float) -> Dropout:
-    return Dropout(
-        inputs=rate if placement in ("input", "both") else 0.0,
-        hidden=rate if placement in ("activation", "both") else 0.0,
-    )
-
-
-def noise_data(
-    inputs: Uniform, seeds: Sequence[int], *, samples: int, noise: float, shared: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and noise: of the first seed, [n, d] and [n], or each seed's, [E, n, d] and [E, n].
-
-    The same seed has the same data.
-    """
-    sets = {}
-    for seed in seeds[:1] if shared else dict.fromkeys(seeds):
-        generator = torch.Generator().manual_seed(seed)
-        x = inputs.sample(samples, generator=generator, dtype=torch.float32)
-        sets[seed] = (x, noise * torch.randn(samples, generator=generator))
-    if shared:
-        return sets[seeds[0]]
-    x, y = zip(*(sets[seed] for seed in seeds), strict=True)
-    return torch.stack(x), torch.stack(y)
-
-
-def _rows(spectrum: OrderSpectrum, key: dict[str, object], steps: torch.Tensor) -> pd.DataFrame:
-    frame = spectrum.to_frame().rename(columns={"output": "repeat"}).assign(**key)
-    frame["steps"] = steps.cpu().numpy()[frame["repeat"]]
-    frame["evaluations"] = spectrum.evaluations
-    frame["converged"] = spectrum.converged
-    return frame
+    return pd.concat(tables, ignore_index=True)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Shares by order, means over repeats and their standard errors, and the mean total variance.
 
-    A row per width, measure, look, placement and rate; `gap` is the largest distance from a
-    published share, `published_total` the published total variance.
+    A row per width, measure, look, placement and rate.
     """
     keys = ["width", "measure", "after", "placement", "rate"]
     by_order = table.pivot_table("share", [*keys, "repeat"], "order", sort=False)
@@ -274,12 +212,4 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     totals = total.groupby(level=keys, sort=False)
     out["total"], out["total_error"] = totals.mean(), totals.sem()
     out["steps"] = table.groupby(keys, sort=False)["steps"].mean()
-    if "published" in table:
-        means = table.groupby([*keys, "order"], sort=False)[
-            ["share", "published", "published_variance"]
-        ].mean()
-        gaps = (means["share"] - means["published"]).abs()
-        by_cell = means["published_variance"].groupby(level=keys, sort=False)
-        out["gap"] = gaps.groupby(level=keys, sort=False).max()
-        out["published_total"] = by_cell.sum(min_count=1)
     return out.reset_index().rename_axis(columns=None)

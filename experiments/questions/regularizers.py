@@ -18,24 +18,23 @@ The mixture has 6 inputs: with many more its fourth order drowns in the errors o
 Products have plenty of data, large batches and a learning rate that falls to 0 in the end, because
 the law is that of networks trained to the end; others keep theirs, so stopping early is no more
 than that.
+
+Longer than its neighbours, for sixteen regularizers have a setting each, and presets of them all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interactions import (
     Dropout,
-    Empirical,
-    Inputs,
     MLPEnsemble,
     OrderSpectrum,
     Samples,
@@ -44,39 +43,50 @@ from interactions import (
     order_spectrum,
     selectivity,
 )
-from interactions.comparison import LEAST
+from interactions.comparison import reaches, spectrum_at
 from interactions.networks import group_by_shape
-from interactions.planted import PlantedInteractions
+from interactions.planted import Planted, PlantedInteractions, SumOfProducts
 
-from ..running.context import Context, UserError
-from ..running.data import bike_sharing
-from .bike_share import split
-from .pure_noise import dropout_at, noise_data
+from ..running.context import Context
+from ..tasks import (
+    Task,
+    Together,
+    answers,
+    bike_task,
+    dropout_at,
+    members_of,
+    of_members,
+    planted_task,
+)
 
 QUESTION = "Which regularizers act on the order of what a network learns, and which only shrink it?"
 ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3}
 """Targets, and the orders told apart."""
-DROPOUTS = {
-    f"{placement} dropout{', classic' if kind == 'classic' else ''}": (placement, kind)
-    for kind in ("inverted", "classic")
-    for placement in ("input", "activation", "both")
+REGULARIZERS: dict[str, tuple[str, Callable[[Any, Settings], dict[str, Any]]]] = {
+    **{
+        f"{placement} dropout{', classic' if kind == 'classic' else ''}": (
+            "rates",
+            lambda r, s, p=placement, k=kind: {"dropout": replace(dropout_at(p, r), kind=k)},
+        )
+        for kind in ("inverted", "classic")
+        for placement in ("input", "activation", "both")
+    },
+    "coupled L2": ("coupled", lambda decay, s: {"weight_decay": decay}),
+    "decoupled L2": ("decoupled", lambda decay, s: {"weight_decay": decay, "optimizer": "adamw"}),
+    "L1": ("l1", lambda decay, s: {"l1": decay}),
+    "input noise": ("input_noise", lambda deviation, s: {"input_noise": deviation}),
+    "early stopping": ("stops", lambda step, s: {}),
+    "smaller width": ("widths", lambda width, s: {"hidden": (width,) * s.depth}),
+    "smaller depth": ("depths", lambda depth, s: {"hidden": (s.width,) * depth}),
+    "more data": ("data", lambda times, s: {"data": times}),
 }
-FIELDS = {
-    **dict.fromkeys(DROPOUTS, "rates"),
-    "coupled L2": "coupled",
-    "decoupled L2": "decoupled",
-    "L1": "l1",
-    "input noise": "input_noise",
-    "early stopping": "stops",
-    "smaller width": "widths",
-    "smaller depth": "depths",
-    "more data": "data",
-}
-"""Regularizers, and the settings that hold their paths of strengths, from weak to strong."""
+"""By name: the setting that holds the path of strengths, from weak to strong, and what a strength
+makes of a `Cell`."""
 FALLS = ("early stopping", "smaller width", "smaller depth")
 """Regularizers that are the stronger the smaller their number."""
 LAWFUL = ("input dropout", "input dropout, classic")
-"""Of which theory knows what they leave of products, where networks are trained to the end."""
+"""Regularizers that leave (1-r)^(2k) of the variance of order k of products, by theory, which
+holds of networks trained to the end."""
 PLACES = {"half": 0.5, "quarter": 0.25}
 """Parts of the total variance at which slopes are compared, besides the best test error."""
 
@@ -93,7 +103,7 @@ class Settings:
     """
 
     targets: tuple[str, ...] = tuple(ORDERS)
-    regularizers: tuple[str, ...] = tuple(FIELDS)
+    regularizers: tuple[str, ...] = tuple(REGULARIZERS)
     rates: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.375, 0.5)
     coupled: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
     decoupled: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -121,20 +131,41 @@ class Settings:
     def __post_init__(self) -> None:
         if unknown := set(self.targets) - set(ORDERS):
             raise ValueError(f"unknown targets {sorted(unknown)}: choose from {list(ORDERS)}")
-        if unknown := set(self.regularizers) - set(FIELDS):
-            raise ValueError(f"unknown regularizers {sorted(unknown)}: choose from {list(FIELDS)}")
+        if unknown := set(self.regularizers) - set(REGULARIZERS):
+            known = list(REGULARIZERS)
+            raise ValueError(f"unknown regularizers {sorted(unknown)}: choose from {known}")
         for name in self.regularizers:
-            path = getattr(self, FIELDS[name])
+            field, _ = REGULARIZERS[name]
+            path = getattr(self, field)
             if list(path) != sorted(path, reverse=name in FALLS) or not path or min(path) <= 0:
-                raise ValueError(
-                    f"{FIELDS[name]} must be positive, from weak to strong, got {path}"
-                )
+                raise ValueError(f"{field} must be positive, from weak to strong, got {path}")
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        targets=("mixture", "products"),
+        rates=(0.25, 0.5),
+        coupled=(0.1,),
+        decoupled=(1.0,),
+        l1=(0.01,),
+        input_noise=(0.5,),
+        stops=(5,),
+        widths=(4,),
+        depths=(1,),
+        data=(2,),
+        repeats=2,
+        steps=(10, 20),
+        samples=64,
+        product_samples=64,
+        width=8,
+        test_points=64,
+        budget=2**14,
+    ),
     ("controlled", "quick"): Settings(
         regularizers=tuple(
-            n for n in FIELDS if n not in ("activation dropout, classic", "both dropout, classic")
+            name
+            for name in REGULARIZERS
+            if name not in ("activation dropout, classic", "both dropout, classic")
         ),
         rates=(0.125, 0.375),
         coupled=(0.01, 0.05),
@@ -159,26 +190,13 @@ def shards(settings: Settings) -> list[Settings]:
     return [replace(settings, targets=(t,)) for t in settings.targets]
 
 
-class Target(NamedTuple):
-    """What networks learn.
-
-    The inputs' distribution; training points and targets of every repeat, [R, N, d] and [R, N],
-    N the largest sample size; fresh points [n, d] and what test errors are taken against [n, R].
-    """
-
-    inputs: Inputs
-    x: Tensor
-    y: Tensor
-    fresh: Tensor
-    truth: Tensor
-
-
 class Cell(NamedTuple):
     """A regularizer at one strength, and what this makes of a network and its training."""
 
     regularizer: str
     strength: float
-    sizes: tuple[int, ...]
+    hidden: tuple[int, ...]
+    optimizer: str = "adam"
     dropout: Dropout = Dropout()
     weight_decay: float = 0.0
     l1: float = 0.0
@@ -198,8 +216,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     s = settings
     tables = []
     for name in s.targets:
-        target = make_target(name, s, context)
-        networks = _networks(name, target, s, context)
+        networks = _networks(name, task_of(name, s, context), s, context)
         slopes = pd.DataFrame(selectivities(networks)).assign(target=name)
         tables += [networks, slopes]
     table = pd.concat(tables, ignore_index=True)
@@ -208,91 +225,63 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     return table[columns]
 
 
-def make_target(name: str, s: Settings, context: Context) -> Target:
-    seeds = context.seeds(s.repeats)
-    rows = max((1, *s.data)) * (s.product_samples if name == "products" else s.samples)
+def task_of(name: str, s: Settings, context: Context) -> Task:
+    """What networks of a target learn, with as many samples as the most data needs."""
+    samples = max((1, *s.data)) * (s.product_samples if name == "products" else s.samples)
     if name == "bike":
-        return _bike(rows, seeds, s, context)
+        return bike_task(context, samples=samples, repeats=s.repeats)
     inputs = Uniform(-1.0, 1.0, dim={"noise": 25, "mixture": 6, "products": 3}[name])
-    noise = {"noise": 1.0, "mixture": s.noise, "products": 0.0}[name]
-    x, y = noise_data(inputs, seeds, samples=rows, noise=noise, shared=False)
-    generator = torch.Generator().manual_seed(context.seed + 2**40)
-    fresh = inputs.sample(s.test_points, generator=generator, dtype=torch.float32)
-    truth = torch.zeros(len(fresh), s.repeats)
-    if name != "noise":
-        orders = range(1, ORDERS[name] + 1)
-        subsets = dict.fromkeys(orders, 3) if name == "mixture" else {}
-        for i, seed in enumerate(seeds):
-            variances = {k: 1 / len(orders) for k in orders}
-            planted = PlantedInteractions(inputs, variances, subsets, seed=seed)
-            y[i] += planted(x[i])
-            truth[:, i] = planted(fresh)
-    return Target(inputs, x, y, fresh, truth)
-
-
-def _bike(rows: int, seeds: list[int], s: Settings, context: Context) -> Target:
-    """Hours before July 2012: a fifth held out, the same for all, training hours by repeat."""
-    (x, y), _ = split(bike_sharing(context.data_dir))
-    generator = torch.Generator().manual_seed(context.seed)
-    held_out, rest = torch.randperm(len(x), generator=generator).split(
-        [len(x) // 5, len(x) - len(x) // 5]
+    orders = range(1, ORDERS[name] + 1)
+    subsets = dict.fromkeys(orders, 3) if name == "mixture" else {}
+    planted: list[Planted] = [
+        PlantedInteractions(inputs, dict.fromkeys(orders, 1 / len(orders)), subsets, seed=seed)
+        for seed in context.seeds(s.repeats)
+    ]
+    return planted_task(
+        [SumOfProducts(())] * s.repeats if name == "noise" else planted,
+        inputs,
+        context,
+        samples=samples,
+        noise={"noise": 1.0, "mixture": s.noise, "products": 0.0}[name],
+        fresh=s.test_points,
     )
-    if rows > len(rest):
-        raise UserError(f"{rows} hours were asked for training, there are {len(rest)}")
-    chosen = torch.stack(
-        [
-            rest[torch.randperm(len(rest), generator=torch.Generator().manual_seed(seed))[:rows]]
-            for seed in seeds
-        ]
-    )
-    truth = y[held_out, None].expand(-1, s.repeats)
-    return Target(Empirical(x[held_out]), x[chosen], y[chosen], x[held_out], truth)
 
 
-def _cells(dim: int, s: Settings) -> list[Cell]:
+def _cells(s: Settings) -> list[Cell]:
     """What is trained; early stopping needs no network of its own."""
-    plain = Cell("none", 0.0, (dim, *[s.width] * s.depth, 1))
+    plain = Cell("none", 0.0, (s.width,) * s.depth)
     cells = [plain]
     for name in s.regularizers:
-        for strength in getattr(s, FIELDS[name]):
-            cell = plain._replace(regularizer=name, strength=float(strength))
-            if name in DROPOUTS:
-                placement, kind = DROPOUTS[name]
-                cell = cell._replace(dropout=replace(dropout_at(placement, strength), kind=kind))
-            elif name in ("coupled L2", "decoupled L2"):
-                cell = cell._replace(weight_decay=strength)
-            elif name in ("L1", "input noise", "more data"):
-                cell = cell._replace(**{FIELDS[name]: strength})
-            elif name == "smaller width":
-                cell = cell._replace(sizes=(dim, *[strength] * s.depth, 1))
-            elif name == "smaller depth":
-                cell = cell._replace(sizes=(dim, *[s.width] * strength, 1))
-            if name != "early stopping":
-                cells.append(cell)
+        field, change = REGULARIZERS[name]
+        if name != "early stopping":
+            cells += [
+                plain._replace(regularizer=name, strength=float(strength), **change(strength, s))
+                for strength in getattr(s, field)
+            ]
     return cells
 
 
-def _networks(name: str, target: Target, s: Settings, context: Context) -> pd.DataFrame:
+def _networks(name: str, task: Task, s: Settings, context: Context) -> pd.DataFrame:
     """Train everything, those of one shape, optimizer and sample size together; measure it all."""
-    cells = _cells(target.inputs.dim, s)
-    keys = [(*cell.sizes, cell.regularizer == "decoupled L2", cell.data) for cell in cells]
+    cells = _cells(s)
+    keys = [(*cell.hidden, cell.optimizer == "adamw", cell.data) for cell in cells]
     groups = [[cells[i] for i in some] for some in group_by_shape(keys).values()]
     stops = s.stops if "early stopping" in s.regularizers else ()
     trained, labels = [], []
     what = f"{name}: training {len(cells) * s.repeats} networks"
     with context.progress(len(groups) * max(s.steps), what) as advance:
         for group in groups:
-            members = [(cell, i) for cell in group for i in range(s.repeats)]
             # Those without regularizer come first, and may be measured wherever one stops early.
             plain = group[0].regularizer == "none"
-            looks = {*s.steps, *(stop for stop in stops if plain and stop < max(s.steps))}
-            ensemble, snapshots = _train(members, name, target, sorted(looks), s, context, advance)
-            for look in sorted(looks):
+            looks = sorted({*s.steps, *(stop for stop in stops if plain and stop < max(s.steps))})
+            ensemble, snapshots = _train(group, name, task, looks, s, context, advance)
+            names = [(cell.regularizer, cell.strength) for cell in group]
+            members = members_of(["regularizer", "strength"], names, s.repeats)
+            for look in looks:
                 some = members if look in s.steps else members[: s.repeats]
                 trained.append(ensemble.with_parameters(snapshots[look]).select(range(len(some))))
-                labels += [(cell.regularizer, cell.strength, i, look) for cell, i in some]
-    columns = ["regularizer", "strength", "repeat", "steps"]
-    table = _measured(trained, pd.DataFrame(labels, columns=columns), name, target, s, context)
+                labels.append(some.assign(steps=look))
+    table = _measured(trained, pd.concat(labels, ignore_index=True), name, task, s, context)
     table = table.assign(target=name)
     plain = table[table["regularizer"] == "none"]
     stopped = [
@@ -307,34 +296,33 @@ def _networks(name: str, target: Target, s: Settings, context: Context) -> pd.Da
 
 
 def _train(
-    members: list[tuple[Cell, int]],
+    group: list[Cell],
     name: str,
-    target: Target,
+    task: Task,
     looks: list[int],
     s: Settings,
     context: Context,
     advance: Callable[[int], None],
 ) -> tuple[MLPEnsemble, dict[int, Tensor]]:
     """Networks of one shape, optimizer and sample size, and their parameters at every look."""
-    cells, repeats = [cell for cell, _ in members], [i for _, i in members]
-    seeds = context.seeds(s.repeats)
+    cells = [cell for cell in group for _ in range(s.repeats)]
     ensemble = MLPEnsemble(
-        cells[0].sizes,
-        seeds=[seeds[i] for i in repeats],
+        (task.inputs.dim, *group[0].hidden, 1),
+        seeds=context.seeds(s.repeats) * len(group),
         dropout=[cell.dropout for cell in cells],
         device=context.device,
     )
-    rows = target.x.shape[1] // max((1, *s.data)) * cells[0].data
+    rows = task.x.shape[1] // max((1, *s.data)) * group[0].data
     products = name == "products"
     result = fit(
         ensemble,
         Samples(
-            target.x[:, :rows][repeats],
-            target.y[:, :rows][repeats],
+            task.x[:, :rows].repeat(len(group), 1, 1),
+            task.y[:, :rows].repeat(len(group), 1),
             batch_size=s.product_batch_size if products else s.batch_size,
         ),
         steps=max(looks),
-        optimizer="adamw" if cells[0].regularizer == "decoupled L2" else "adam",
+        optimizer=group[0].optimizer,
         learning_rate=s.product_learning_rate if products else s.learning_rate,
         schedule="cosine" if products else "constant",
         weight_decay=[cell.weight_decay for cell in cells],
@@ -346,23 +334,11 @@ def _train(
     return ensemble, result.snapshots
 
 
-class Together(nn.Module):
-    """Ensembles of several shapes as one function, [n, members of all]: one sample serves all."""
-
-    def __init__(self, ensembles: Sequence[MLPEnsemble]) -> None:
-        super().__init__()
-        self.ensembles = nn.ModuleList(ensembles)
-        self.eval()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([ensemble(x) for ensemble in self.ensembles], dim=1)
-
-
 def _measured(
     trained: list[MLPEnsemble],
     labels: pd.DataFrame,
     name: str,
-    target: Target,
+    task: Task,
     s: Settings,
     context: Context,
 ) -> pd.DataFrame:
@@ -370,7 +346,7 @@ def _measured(
     networks = Together(trained)
     spectrum = order_spectrum(
         networks,
-        target.inputs,
+        task.inputs,
         max_order=ORDERS[name],
         tolerance=s.tolerance,
         budget=s.budget,
@@ -378,14 +354,10 @@ def _measured(
     )
     variances = spectrum.to_frame().rename(columns={"variance": "value"})
     variances = variances[["output", "order", "value", "standard_error"]]
-    fresh = target.fresh.to(context.device)
-    with torch.no_grad():
-        answers = torch.cat([networks(part) for part in fresh.split(2**9)]).cpu()
-    gaps = answers - target.truth[:, labels["repeat"].tolist()]
-    errors = pd.DataFrame({"value": gaps.double().square().mean(dim=0).numpy()})
-    errors = errors.rename_axis("output").reset_index()
-    both = [variances.assign(quantity="variance"), errors.assign(quantity="test_error")]
-    return pd.concat(both).join(labels, on="output").drop(columns="output")
+    gaps = answers(networks, task.fresh.to(context.device)).cpu()
+    gaps = gaps - task.truth[:, labels["repeat"].tolist()]
+    errors = labels.assign(quantity="test_error", value=gaps.double().square().mean(dim=0).numpy())
+    return pd.concat([of_members(variances.assign(quantity="variance"), labels), errors])
 
 
 def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -408,13 +380,13 @@ def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
             known = target == "products" and name in LAWFUL and steps == networks["steps"].max()
             law = [0.0, *(2 * math.log(1 - r) if known else math.nan for r in strengths)]
             best = strengths.index(errors[steps, name].idxmin()) + 1
-            at = {place: _reaches(path, part) for place, part in PLACES.items()} | {"best": best}
+            at = {place: reaches(path, part) for place, part in PLACES.items()} | {"best": best}
             key = {"regularizer": name, "steps": steps, "repeat": repeat}
             places = [(place, where, math.nan) for place, where in at.items()]
             places[-1] = ("best", best, strengths[best - 1])
             places += [("strength", i, strength) for i, strength in enumerate(strengths, start=1)]
             for place, where, strength in places:
-                slope = selectivity(_between(path, where), plain)
+                slope = selectivity(spectrum_at(path, where), plain)
                 orders = np.flatnonzero(slope.used) + 1
                 yield key | {
                     "quantity": "selectivity",
@@ -430,44 +402,6 @@ def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
 def _spectra(rows: pd.DataFrame) -> OrderSpectrum:
     variance, error = (rows[c].to_numpy() for c in ("value", "standard_error"))
     return OrderSpectrum.known(variance, error=error, method="kept in a table")
-
-
-def _reaches(path: list[OrderSpectrum], part: float) -> float:
-    """Where along a path the total variance first is `part` of that at its start, else NaN.
-
-    A position between two networks is by the logarithm of their totals.
-    """
-    totals = np.array([spectrum.total_variance for spectrum in path])
-    goal = part * totals[0]
-    below = np.flatnonzero(totals <= goal)
-    if not len(below) or totals[below[0]] <= 0:
-        return math.nan
-    after = below[0]
-    high, low = np.log(totals[after - 1 : after + 1] / goal)
-    return after - 1 + high / (high - low)
-
-
-def _between(path: list[OrderSpectrum], where: float) -> OrderSpectrum:
-    """Variances at a position along a path, their logarithms interpolated linearly.
-
-    NaN where the variance of a network on either side does not exceed its errors, or nothing is.
-    """
-    if math.isnan(where):
-        return OrderSpectrum.known(np.full_like(path[0].variance, np.nan), method="not reached")
-    after = math.ceil(where)
-    weights = {after: 1 - (after - where), after - 1: after - where}
-    log, squared_error = 0.0, 0.0
-    for index, weight in weights.items():
-        if weight > 0:
-            variance, error = path[index].variance, path[index].standard_error
-            seen = variance > LEAST * error
-            variance = np.where(seen, variance, np.nan)
-            log = log + weight * np.log(variance)
-            squared_error = squared_error + (weight * error / variance) ** 2
-    variance = np.exp(log)
-    return OrderSpectrum.known(
-        variance, error=variance * np.sqrt(squared_error), method="interpolated along a path"
-    )
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

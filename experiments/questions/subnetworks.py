@@ -27,7 +27,7 @@ from interactions.networks.subnetworks import (
 from interactions.planted import PlantedInteractions
 
 from ..running.context import Context
-from .best_rate import planted_data
+from ..tasks import long_by_order, members_of, of_members, planted_data
 
 QUESTION = "How near is the scaled network to the average of all 2^h subnetworks, by order?"
 
@@ -64,6 +64,17 @@ class Settings:
 
 
 PRESETS = {
+    ("controlled", "tiny"): Settings(
+        depths=(1, 2),
+        rates=(0.0, 0.5),
+        repeats=2,
+        units=4,
+        masks=(1, 4),
+        draws=2,
+        dim=3,
+        samples=64,
+        steps=5,
+    ),
     ("controlled", "quick"): Settings(rates=(0.1, 0.3, 0.5)),
     ("controlled", "paper"): Settings(repeats=20, draws=16),
 }
@@ -84,21 +95,22 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     the square of the mean difference. `masks` is 0 but for Monte Carlo.
     """
     tables = [_of_depth(depth, settings, context) for depth in settings.depths]
-    return pd.concat(tables, ignore_index=True)
+    columns = ["depth", "rate", "repeat", "quantity", "masks", "order", "variance"]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def _of_depth(depth: int, s: Settings, context: Context) -> pd.DataFrame:
     inputs = Rademacher(dim=s.dim)
-    members = [(rate, i) for rate in s.rates for i in range(s.repeats)]
-    own = [i for _, i in members]
+    members = members_of(["rate"], [(rate,) for rate in s.rates], s.repeats)
+    own = members["repeat"].tolist()
     seeds = context.seeds(s.repeats)
     planted = dict.fromkeys(range(1, s.orders + 1), 1.0)
     targets = [PlantedInteractions(inputs, planted, seed=seed) for seed in seeds]
     x, y = planted_data(targets, inputs, seeds, samples=s.samples, noise=s.noise)
     ensemble = MLPEnsemble(
         (s.dim, *[s.units // depth] * depth, 1),
-        seeds=[seeds[i] for i in own],
-        dropout=[Dropout(hidden=rate) for rate, _ in members],
+        seeds=seeds * len(s.rates),
+        dropout=[Dropout(hidden=rate) for rate in members["rate"]],
         dtype=torch.float64,
         device=context.device,
     )
@@ -131,14 +143,12 @@ def _of_depth(depth: int, s: Settings, context: Context) -> pd.DataFrame:
             draws.append(_by_order(some - average, points, inputs))
         parts["monte carlo", count] = np.mean(draws, axis=0)
     parts["one subnetwork", 0] = _one_subnetwork(ensemble, average, points, inputs, context)
-    rows = [
-        {"depth": depth, "rate": rate, "repeat": repeat, "quantity": quantity}
-        | {"masks": masks, "order": order, "variance": variance}
-        for (quantity, masks), found in parts.items()
-        for (rate, repeat), by_order in zip(members, found, strict=True)
-        for order, variance in enumerate(by_order.tolist())
-    ]
-    return pd.DataFrame(rows)
+    tables = []
+    for (quantity, masks), found in parts.items():
+        rows = long_by_order(found, range(s.dim + 1)).rename(columns={"value": "variance"})
+        rows = rows.assign(depth=depth, quantity=quantity, masks=masks)
+        tables.append(of_members(rows, members))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _one_subnetwork(

@@ -4,26 +4,39 @@ The paper's Fig 8: networks without dropout fit to the noise of Fig 5 under grow
 No code was released. `text` measures them as Fig 5 was measured, stopped at the first rise of the
 training loss. `controlled` trains every network for the same number of steps, on a data set of its
 own for every repeat, under decay that joins the gradient (Adam) or shrinks weights apart from it
-(AdamW), and under dropout: a regulariser that leaves less variance leaves less of every order, so
+(AdamW), and under dropout: a regularizer that leaves less variance leaves less of every order, so
 what it selects is seen between networks of the same total variance.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from interactions import Dropout, FirstRise, MLPEnsemble, Samples, Uniform, fit, order_spectrum
-from paper_results import published
 
 from ..running.context import Context
-from .pure_noise import boosted_trees, dropout_at, noise_data
+from ..tasks import (
+    boosted_trees,
+    dropout_at,
+    members_of,
+    noise_data,
+    of_members,
+    with_trees_if_possible,
+)
 
 QUESTION = "Does weight decay select against interactions, at the same total variance as dropout?"
-DECAYS = ("coupled decay", "decoupled decay")
+COUPLED, DECOUPLED = DECAYS = ("coupled decay", "decoupled decay")
+REGULARIZERS = {
+    "plain": "none",
+    "coupled": COUPLED,
+    "decoupled": DECOUPLED,
+    "activation": "activation dropout",
+    "input": "input dropout",
+}
+"""What the table calls the networks that each of these settings asks for."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +89,21 @@ CONTROLLED = Settings(
     max_steps=3000,
     boosted_trees=False,
 )
+TINY = {
+    "repeats": 2,
+    "max_steps": 20,
+    "max_order": 2,
+    "tolerance": 1.0,
+    "budget": 2**16,
+    "boosted_trees": False,
+}
 PRESETS = {
+    ("text", "tiny"): replace(TEXT, **TINY),
     ("text", "quick"): replace(TEXT, repeats=2, max_steps=2000, tolerance=0.03),
     ("text", "paper"): TEXT,
+    ("controlled", "tiny"): replace(
+        CONTROLLED, **TINY, coupled=(0.1, 0.5), decoupled=(4.0,), activation=(0.25,), input=(0.25,)
+    ),
     ("controlled", "quick"): replace(
         CONTROLLED,
         coupled=(0.1, 0.2, 0.5),
@@ -94,31 +119,30 @@ PRESETS = {
 
 
 def shards(settings: Settings) -> list[Settings]:
-    """A regulariser each."""
-    names = ("plain", "coupled", "decoupled", "activation", "input")
-    nothing = replace(settings, plain=False, coupled=(), decoupled=(), activation=(), input=())
-    wanted = {name: getattr(settings, name) for name in names}
-    return [replace(nothing, **{name: value}) for name, value in wanted.items() if value]
+    """A regularizer each."""
+    s = with_trees_if_possible(settings, "boosted_trees")
+    nothing = replace(s, plain=False, coupled=(), decoupled=(), activation=(), input=())
+    wanted = {field: getattr(s, field) for field in REGULARIZERS}
+    return [replace(nothing, **{field: value}) for field, value in wanted.items() if value]
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:
     """One row per network, measure and order.
 
-    `regulariser` is "none", "coupled decay", "decoupled decay", "activation dropout" or "input
-    dropout", `strength` its decay or rate. `published` is a share, beside boosted trees.
+    `regularizer` is one of REGULARIZERS, `strength` its decay or rate. `measure` is "unbiased" or,
+    by boosted trees, "released".
     """
     s = settings
     inputs = Uniform(-1.0, 1.0, dim=25)
-    known = _published()
     tables = []
     for optimizer, cells in _cells(s).items():
-        members = [(r, strength, i) for r, strength in cells for i in range(s.repeats)]
+        members = members_of(["regularizer", "strength"], cells, s.repeats)
         seeds = context.seeds(s.repeats) * len(cells)
         x, y = noise_data(inputs, seeds, samples=s.samples, noise=s.noise, shared=s.shared_data)
         ensemble = MLPEnsemble(
             (25, *[s.width] * 3, 1),
             seeds=seeds,
-            dropout=[_dropout(r, strength) for r, strength, _ in members],
+            dropout=[_dropout(m.regularizer, m.strength) for m in members.itertuples()],
             device=context.device,
         )
         what = f"training {len(members)} networks on noise with {optimizer}"
@@ -128,7 +152,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 Samples(x[..., : s.train_samples, :], y[..., : s.train_samples]),
                 steps=s.max_steps,
                 optimizer=optimizer,
-                weight_decay=[λ if r in DECAYS else 0.0 for r, λ, _ in members],
+                weight_decay=members["strength"].where(members["regularizer"].isin(DECAYS), 0.0),
                 stop=FirstRise() if s.until_rise else None,
                 progress=advance,
             )
@@ -142,44 +166,28 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 seed=context.seed,
             )
         }
-        if s.boosted_trees and importlib.util.find_spec("xgboost") is not None:
+        if s.boosted_trees:
             spectra["released"] = boosted_trees(ensemble, x, s.max_order)
-        names = pd.DataFrame(members, columns=["regulariser", "strength", "repeat"])
-        names["steps"] = result.steps.cpu().numpy()
-        for measure, spectrum in spectra.items():
-            frame = spectrum.to_frame().join(names, on="output").assign(measure=measure)
-            if measure == "released":
-                frame = frame.join(known, on=["regulariser", "strength", "order"])
-            tables.append(frame.drop(columns="output"))
+        members["steps"] = result.steps.cpu().numpy()
+        tables += [
+            of_members(spectrum.to_frame(), members).assign(measure=measure)
+            for measure, spectrum in spectra.items()
+        ]
     return pd.concat(tables, ignore_index=True)
 
 
 def _cells(s: Settings) -> dict[str, list[tuple[str, float]]]:
-    """Regularisers and strengths that are trained together, by optimizer."""
-    cells = [("none", 0.0)] if s.plain else []
-    cells += [("coupled decay", λ) for λ in s.coupled]
-    cells += [("activation dropout", r) for r in s.activation]
-    cells += [("input dropout", r) for r in s.input]
-    cells = {"adam": cells, "adamw": [("decoupled decay", λ) for λ in s.decoupled]}
+    """Regularizers and strengths that are trained together, by optimizer."""
+    together = [("none", 0.0)] if s.plain else []
+    for field in ("coupled", "activation", "input"):
+        together += [(REGULARIZERS[field], strength) for strength in getattr(s, field)]
+    cells = {"adam": together, "adamw": [(DECOUPLED, λ) for λ in s.decoupled]}
     return {optimizer: some for optimizer, some in cells.items() if some}
 
 
-def _dropout(regulariser: str, strength: float) -> Dropout:
-    placement, _, kind = regulariser.partition(" ")
+def _dropout(regularizer: str, strength: float) -> Dropout:
+    placement, _, kind = regularizer.partition(" ")
     return dropout_at(placement, strength) if kind == "dropout" else Dropout()
-
-
-def _published() -> pd.DataFrame:
-    """Published shares and variances by regulariser, strength and order."""
-    columns = {"normalized": "published", "total": "published_variance"}
-    table = published("fig8")
-    table = table[table["quantity"].isin(columns)].replace({"order": {"4+": ">3"}})
-    plain = table["weight_decay"] == 0
-    table["regulariser"] = np.where(plain, "none", "coupled decay")
-    keys = ["regulariser", "weight_decay", "order"]
-    table = table.pivot_table("mean", keys, "quantity").rename(columns=columns)
-    table.index.names = ["regulariser", "strength", "order"]
-    return table
 
 
 def matched(table: pd.DataFrame) -> pd.DataFrame:
@@ -190,12 +198,12 @@ def matched(table: pd.DataFrame) -> pd.DataFrame:
     decay leaves so little or so much.
     """
     mine = table[table["measure"] == "unbiased"]
-    keys = ["repeat", "regulariser", "strength"]
+    keys = ["repeat", "regularizer", "strength"]
     shares = mine.pivot_table("share", keys, "order", sort=False)
     log_total = np.log(mine.groupby(keys, sort=False)["variance"].sum().clip(lower=1e-12))
     rows = []
     for repeat, of_repeat in shares.groupby(level="repeat", sort=False):
-        kinds = of_repeat.index.get_level_values("regulariser")
+        kinds = of_repeat.index.get_level_values("regularizer")
         for decay in (d for d in DECAYS if d in kinds):
             curve = of_repeat[kinds.isin(["none", decay])]
             curve = curve.loc[log_total[curve.index].sort_values().index]
@@ -216,26 +224,21 @@ def matched(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Shares by regulariser and strength; then dropout minus decay at the same total variance.
+    """Shares by regularizer and strength; then dropout minus decay at the same total variance.
 
     Means over repeats and standard errors. The lower rows, whose measure is "dropout - decay", are
     differences of shares (see `matched`), `strength` the drop rate and `repeats` how many
     networks decay can match.
     """
-    keys = ["measure", "regulariser", "strength"]
+    keys = ["measure", "regularizer", "strength"]
     by_order = table.pivot_table("share", [*keys, "repeat"], "order", sort=False)
     orders = list(by_order.columns)
     totals = table.groupby([*keys, "repeat"], sort=False)["variance"].sum().rename("total")
     by_order = by_order.join(totals).assign(repeats=1)
-    if "published" in table:
-        known = table.groupby([*keys, "repeat"], sort=False)["published_variance"]
-        by_order["published_total"] = known.sum(min_count=1)
-        apart = table.assign(gap=(table["share"] - table["published"]).abs())
-        by_order["gap"] = apart.groupby([*keys, "repeat"], sort=False)["gap"].max()
     parts = [by_order]
     if len(pairs := matched(table)):
         pairs["measure"] = "dropout - decay"
-        pairs["regulariser"] = pairs["dropout"] + ", " + pairs["decay"]
+        pairs["regularizer"] = pairs["dropout"] + ", " + pairs["decay"]
         pairs["difference"] = pairs["dropout_share"] - pairs["decay_share"]
         pairs = pairs.dropna(subset="difference").rename(columns={"rate": "strength"})
         parts.append(pairs.pivot_table("difference", [*keys, "repeat"], "order", sort=False))

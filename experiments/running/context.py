@@ -1,4 +1,4 @@
-"""What an experiment is given besides its settings, and the errors a user can mend."""
+"""What a question is given besides its settings: seeds, a device, a place for data, a bar."""
 
 from __future__ import annotations
 
@@ -14,20 +14,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from ..errors import UserError
+
 # Bars are not shared among processes: tqdm's own lock is, and is left behind by killed ones.
 tqdm.set_lock(threading.RLock())
-
-
-class UserError(Exception):
-    """Something the user can mend: the message says what was wrong and what to do."""
-
-    status = 1
-
-
-class StoppedError(UserError):
-    """The user stopped a run."""
-
-    status = 130
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .context import UserError
+from ..errors import MissingDataError
 from .store import open_folder, write_whole
 
 VARIABLE = "INTERACTIONS_DATA"
@@ -26,10 +26,6 @@ MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.n
 MNIST_SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
 """Of the arrays' bytes, in the order of MNIST_ARRAYS: files are compressed in several ways."""
 MNIST_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-
-
-class MissingDataError(UserError):
-    """A data set is neither here nor to be had."""
 
 
 def data_directory(chosen: Path | None) -> Path:

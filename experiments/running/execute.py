@@ -23,9 +23,12 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from .. import discovery
-from .context import Context, StoppedError, UserError, bar_interval, pick_device
-from .shards import DamagedError, Shard, encode, read, save, set_aside, source_hash
+from ..errors import StoppedError, UserError
+from .context import Context, bar_interval, pick_device
+from .shards import DamagedError, Shard, read, save, set_aside
+from .source import source_hash
 from .store import append_line, commit, describe_device, open_folder, versions
+from .tables import encode
 
 
 @dataclass(frozen=True)

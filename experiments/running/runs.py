@@ -14,10 +14,12 @@ from typing import Any
 import pandas as pd
 
 from .. import discovery
-from . import settings as settings_
 from .execute import Resources, complete
-from .shards import Shard, source_hash, split, states
+from .settings import grid
+from .shards import Shard, split, states
+from .source import source_hash
 from .store import commit, open_folder, versions, write_pictures, write_whole
+from .tables import encode
 
 SHARDS = "shards"
 PLAN = "plan.json"
@@ -43,7 +45,7 @@ class Plan:
     def points(self) -> list[tuple[dict[str, object], list[Shard]]]:
         """Every grid point and seed, as columns of the table, and its shards."""
         out = []
-        for at, settings in settings_.grid(self.settings, self.grid):
+        for at, settings in grid(self.settings, self.grid):
             for seed in self.seeds:
                 shards = split(self.experiment, settings, seed=seed, base=self.settings)
                 out.append(({**at, "seed": seed} if self.swept else {}, shards))
@@ -52,11 +54,11 @@ class Plan:
 
 def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
     """Compute what is missing, save and print; returns the pictures and the summary as text."""
-    module = discovery.load(plan.experiment)
+    question = discovery.load(plan.experiment)
     points = plan.points()
     shards = [shard for _, some in points for shard in some]
     folder = open_folder(out / plan.folder)
-    print(f"{plan.experiment}: {module.QUESTION}")
+    print(f"{plan.experiment}: {question.QUESTION}")
     seeds = ",".join(map(str, plan.seeds))
     print(f"  protocol {plan.protocol}, preset {plan.preset}, seed {seeds}, {resources}")
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -67,11 +69,12 @@ def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
     for at, some in points:
         table = pd.concat([next(rest)[0] for _ in some], ignore_index=True)
         tables.append(_at(at, table))
-        summaries.append(_at(at, module.summary(table)))
+        summaries.append(_at(at, question.summary(table)))
     table = pd.concat(tables, ignore_index=True)
     records = {record["shard"]: record for _, record in done}
-    record = _record(plan, records, started) | {"rows": len(table)}
-    write_whole(folder / "table.csv", table.to_csv(index=False))
+    content, types = encode(table)
+    record = _record(plan, records, started) | {"rows": len(table), "types": types}
+    write_whole(folder / "table.csv", content)
     write_whole(folder / "record.json", _json(record))
     # A figure shows one run; a grid is for tables.
     figures = {} if plan.swept else discovery.load_figure(plan.experiment).draw(table)

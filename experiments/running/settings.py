@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
-from .context import UserError
+from ..errors import UserError, perhaps
 
 S = TypeVar("S")
 
@@ -80,7 +80,10 @@ def differences(settings: object, base: object) -> str:
 def _replace(settings: S, changes: Mapping[str, object], source: str) -> S:
     known = {f.name: getattr(settings, f.name) for f in fields(settings)}
     if unknown := [name for name in changes if name not in known]:
-        raise UserError(f"unknown field {unknown[0]!r} in {source}; the fields are {list(known)}")
+        raise UserError(
+            f"unknown field {unknown[0]!r} in {source}{perhaps(unknown[0], known) or ';'} "
+            f"the fields are {list(known)}"
+        )
     values = {name: _fitting(name, v, known[name], source) for name, v in changes.items()}
     try:
         return replace(settings, **values)

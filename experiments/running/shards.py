@@ -13,30 +13,25 @@ it there and leaves it.
 
 from __future__ import annotations
 
-import ast
-import csv
 import errno
 import hashlib
-import importlib.util
-import io
 import json
-import math
 import os
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .. import discovery
-from .context import UserError
+from ..errors import UserError
 from .settings import differences
+from .source import source_hash
+from .tables import decode
 
-ROOT = Path(__file__).parents[2]
 TABLE, RECORD, SUMS = "table.csv", "record.json", "SHA256SUMS"
 
 
@@ -61,82 +56,12 @@ def split(experiment: str, settings: Any, *, seed: int, base: Any = None) -> lis
 
     Labels say what differs from `base`, by default the settings themselves.
     """
-    module = discovery.load(experiment)
-    parts = module.shards(settings) if hasattr(module, "shards") else [settings]
+    question = discovery.load(experiment)
+    parts = question.shards(settings) if isinstance(question, discovery.Sharded) else [settings]
     source = source_hash(experiment)
     return [
         Shard(experiment, part, seed, source, differences(part, base or settings)) for part in parts
     ]
-
-
-@lru_cache
-def source_hash(experiment: str) -> str:
-    """Hash of an experiment's source, with all it imports of this checkout, directly or not.
-
-    Taken once a process: what is imported stays as it was, whatever is edited later.
-    """
-    found: dict[str, bytes] = {}
-    waiting = [f"experiments.questions.{experiment}"]
-    while waiting:
-        name = waiting.pop()
-        path = ROOT.joinpath(*name.split("."))
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if name in found or not path.is_file():
-            continue
-        found[name] = path.read_bytes()
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting.append(package)
-        for node in ast.walk(ast.parse(found[name])):
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                target = "." * node.level + (node.module or "")
-                target = importlib.util.resolve_name(target, package)
-                waiting += [target, *(f"{target}.{alias.name}" for alias in node.names)]
-    sums = {name: _sha256(content) for name, content in found.items()}
-    return _sha256(json.dumps(sums, sort_keys=True).encode())
-
-
-def encode(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
-    """A table as CSV, and the types of its columns: `decode` gives the same, bit for bit.
-
-    Raises
-    ------
-    TypeError
-        If it would not, as with columns that mix types.
-    """
-    table = table.reset_index(drop=True)
-    text = table.to_csv(index=False, lineterminator="\n")
-    types = {name: str(kind) for name, kind in table.dtypes.items()}
-    try:
-        same = decode(text, types).equals(table)
-    except (KeyError, TypeError, ValueError):
-        same = False
-    if not same:
-        raise TypeError(
-            "a table must come back from CSV as it was, so its columns must be named by texts and "
-            f"hold bools, ints, floats or texts that are not empty, not a mixture: {types}"
-        )
-    return text, types
-
-
-def decode(text: str, types: Mapping[str, str]) -> pd.DataFrame:
-    # By hand: how exactly pandas reads floats depends on its version.
-    names, *rows = csv.reader(io.StringIO(text, newline=""))
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return pd.DataFrame(
-        {n: _column(c, types[n]) for n, c in zip(names, columns, strict=True)}, columns=names
-    )
-
-
-def _column(values: Sequence[str], kind: str) -> pd.Series:
-    if kind.startswith("float"):
-        return pd.Series([float(v) if v else math.nan for v in values], dtype=kind)
-    if kind.startswith(("int", "uint")):
-        return pd.Series([int(v) for v in values], dtype=kind)
-    if kind == "bool":
-        return pd.Series([v == "True" for v in values], dtype=kind)
-    return pd.Series([v or math.nan for v in values], dtype=kind)
 
 
 def save(pool: Path, shard: Shard, table: str, record: Mapping[str, object]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from .context import UserError
+from ..errors import UserError
 
 PACKAGES = (
     "torch",

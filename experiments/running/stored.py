@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,10 @@ from typing import Any
 import pandas as pd
 
 from .. import discovery
-from .context import UserError
+from ..errors import UserError
+from .tables import decode, infer
 
-BEST_FIRST = ("paper", "quick")
+BEST_FIRST = ("paper", "quick", "tiny")
 """Presets, where an experiment was run under several: the larger budget counts."""
 
 
@@ -31,8 +33,7 @@ class Wanted:
         """Why there is no run, and the command that makes one."""
         if self.experiment not in discovery.NAMES:
             return f"no experiment {self.experiment!r} yet"
-        presets = discovery.load(self.experiment).PRESETS
-        if not any(protocol == self.protocol for protocol, _ in presets):
+        if self.protocol not in discovery.outline(self.experiment).protocols:
             return f"{self.experiment} has no protocol {self.protocol!r} yet"
         verb = "sweep" if self.swept else "run"
         return f"not run: {_command(verb, self.experiment, self.protocol, 'paper')}"
@@ -51,7 +52,19 @@ class Run:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        return pd.read_csv(_table(self.folder))
+        """As it was written, types and all.
+
+        Raises UserError if it is not the table that the record tells of.
+        """
+        path, types = _table(self.folder), self.record.get("types")
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="") as file:
+            text = file.read()
+        try:
+            return infer(text) if types is None else decode(text, types)
+        except (KeyError, ValueError) as error:
+            raise UserError(
+                f"{path} is not the table its record tells of ({error!r}): run it again"
+            ) from error
 
     @property
     def pictures(self) -> list[Path]:

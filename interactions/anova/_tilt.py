@@ -28,11 +28,11 @@ MOST_ATOMS = 128
 """A column of no more distinct values has one bin on each."""
 TILTED = (1, 2, 3, 4, 8)
 """How many inputs of a point are tilted at once, each as often, before a function is known."""
-PRIOR = 10.0
-"""Points that speak for no tilt at all, beside those seen."""
+CAUTION = 0.1
+"""Part of a tilted input that stays as it was."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tilt:
     """A mixture of the inputs' own distribution and one tilted in some inputs at a time.
 
@@ -53,7 +53,7 @@ class Tilt:
     sizes: tuple[int, ...]
 
     def draw(
-        self, n: int, *, generator: torch.Generator, dtype: torch.dtype, plain: float = PLAIN
+        self, n: int, plain: float, *, generator: torch.Generator, dtype: torch.dtype
     ) -> Drawn:
         """N independent points, of which a part is plain."""
         dim, device = self.inputs.dim, generator.device
@@ -68,8 +68,21 @@ class Tilt:
         at = torch.searchsorted(self.edges.to(u.dtype), u.T.contiguous(), right=True) - 1
         bins = at.clamp_(0, self.odds.shape[1] - 1).T
         x = self.inputs.quantile(u, torch.arange(dim, device=device))
-        ratio = self.ratio(self._odds_at(bins))
-        return Drawn(x, bins, ratio, 1 / (plain + (1 - plain) * ratio))
+        return Drawn(x, bins, self.weight(bins, plain))
+
+    def weight(self, bins: Tensor, plain: float) -> Tensor:
+        """Density of the inputs over that of points of which a part is plain, [n]."""
+        if plain == 1:
+            return torch.ones(len(bins), dtype=torch.float64, device=bins.device)
+        return 1 / (plain + (1 - plain) * self.ratio(bins))
+
+    def in_each_bin(self, n: int, coordinate: int, *, generator: torch.Generator) -> Tensor:
+        """Values [B, n] of one input, n in each bin; empty bins hold the largest value."""
+        edges = self.edges[coordinate]
+        like = {"generator": generator, "device": edges.device, "dtype": edges.dtype}
+        u = edges[:-1, None] + edges.diff()[:, None] * torch.rand(len(edges) - 1, n, **like)
+        u = u.clamp(max=1 - torch.finfo(u.dtype).eps / 2)
+        return self.inputs.quantile(u, torch.full_like(u, coordinate, dtype=torch.long))
 
     def along(self, coordinate: int, u: Tensor) -> tuple[Tensor, Tensor]:
         """Quantiles of one input, half plain and half tilted, and their weights, each [n].
@@ -83,12 +96,16 @@ class Tilt:
         inside = edges[at] + (u * ends[-1] - ends[at]) / density[at]
         return inside.clamp(0, 1 - torch.finfo(u.dtype).eps / 2), 1 / density[at]
 
-    def ratio(self, odds: Tensor) -> Tensor:
-        """Density of the tilted part over the inputs' own [n], from the odds of each input.
+    def ratio(self, bins: Tensor, *, without: int | None = None) -> Tensor:
+        """Density of tilted points over that of the inputs, [n], by the bins [n, d] they are in.
 
-        With k of d inputs tilted it is the mean product of k odds.
+        With k of d inputs tilted it is the mean product of k odds. One input may stand anywhere:
+        its odds have the mean 1.
         """
-        n, dim = odds.shape
+        n, dim = bins.shape
+        odds = self.odds.gather(1, bins.T).T
+        if without is not None:
+            odds[:, without] = 1.0
         if self.sizes == (dim,):
             return odds.double().prod(dim=1)
         # Mean products over subsets, by size: e_k / C(d, k), adding an input at a time.
@@ -99,9 +116,6 @@ class Tilt:
             e[:, 1:] += column[:, None] * e[:, :-1].clone()
         counts = torch.tensor([math.comb(dim, k) for k in self.sizes], dtype=torch.float64)
         return (e[:, list(self.sizes)] / counts.to(e)).mean(dim=1)
-
-    def _odds_at(self, bins: Tensor) -> Tensor:
-        return self.odds.gather(1, bins.T).T
 
     def _tilted(self, u: Tensor) -> Tensor:
         """Quantiles [n, d] that are uniform, as quantiles of the tilted distribution."""
@@ -125,15 +139,12 @@ class Drawn:
     Attributes
     ----------
     x, bins : tensors [n, d]
-    ratio : tensor [n]
-        Density of the tilted part of the mixture over that of the inputs.
     weight : tensor [n]
         Density of the inputs over that of the whole mixture, of mean 1.
     """
 
     x: Tensor
     bins: Tensor
-    ratio: Tensor
     weight: Tensor
 
 
@@ -149,31 +160,13 @@ def rare_values(inputs: Inputs, device: torch.device) -> Tilt:
     return Tilt(inputs, edges, odds, tuple(k for k in TILTED if k <= inputs.dim))
 
 
-def towards(tilt: Tilt, bins: Tensor, mass: Tensor) -> Tilt:
-    """Every input tilted to where points carry the variance.
-
-    Parameters
-    ----------
-    tilt : Tilt
-        Gives the bins.
-    bins : tensor [n, d]
-        Those of the points.
-    mass : tensor [n]
-        Share of the variance that each point stands for. An input whose bins carry what their
-        probability says, within noise, is not tilted.
-    """
-    width = tilt.edges.diff(dim=1)
-    count = (width > 0).sum(dim=1)
-    carried = torch.zeros_like(width)
-    carried.scatter_add_(1, bins.T, (mass / mass.sum()).to(width).expand(len(width), -1))
-    seen = mass.sum() ** 2 / mass.square().sum()
-    # Twice the log likelihood ratio of the bins, chi square with as many degrees without a tilt.
-    surprise = 2 * seen * torch.special.xlogy(carried, carried / width.clamp(min=1e-300)).sum(dim=1)
-    real = surprise > count + 4 * (2.0 * count).sqrt()
-    carried = (seen * carried + PRIOR * width) / (seen + PRIOR)
+def towards(rare: Tilt, carried: Tensor) -> Tilt:
+    """Every input tilted to the bins that carry the variance, in shares [d, B] of it."""
+    width = rare.edges.diff(dim=1)
+    carried = carried / carried.sum(dim=1, keepdim=True)
+    carried = (1 - CAUTION) * carried + CAUTION * width
     odds = torch.where(width > 0, carried / width.clamp(min=1e-300), 0.0)
-    odds = torch.where(real[:, None], odds, (width > 0).to(odds))
-    return Tilt(tilt.inputs, tilt.edges, odds, (tilt.inputs.dim,))
+    return Tilt(rare.inputs, rare.edges, odds, (rare.inputs.dim,))
 
 
 def _edges(inputs: Inputs, coordinate: int) -> np.ndarray:

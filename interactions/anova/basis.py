@@ -35,6 +35,8 @@ KNOTS = 32
 """Knots of an input with many values, to begin with."""
 MOST_KNOTS = 160
 """Knots up to which intervals are halved where curves jump."""
+SEEN = 8
+"""Points that carry the variance of an uneven function, on which every input has a knot."""
 JUMP = 1 / 50
 """Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
 RELATION = 0.5
@@ -42,6 +44,13 @@ RELATIVES = 4
 """Backgrounds in a family, each of which takes every input from either of two parents."""
 FAMILIES = 8
 """Families by which an input's functions are checked, at most; 2 at least."""
+UNEVEN_FAMILIES = 20
+"""The same where rare points carry much of the variance."""
+BACKGROUNDS = (0.5, 0.0, 0.25, 0.25)
+"""Parts of the backgrounds that are plain, tilted to rare values, in proportion to the variance
+that was seen at a point, and in proportion to the square of that."""
+UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
+"""The same where rare points carry much of the variance."""
 CURVES = 3
 """Curves for each family, by which the functions are chosen."""
 CHECK_POINTS = 40
@@ -188,28 +197,29 @@ def adapted(
     """
     inputs, total = evaluate.inputs, look.total
     grids = [_first_knots(inputs, j) for j in range(inputs.dim)]
-    most = FAMILIES if look.tilt is None else 2 * FAMILIES
-    families = min(most, budget // family_cost(inputs))
+    price = family_cost(inputs)
+    seen = SEEN if look.uneven and budget >= 2 * (price + CURVES * SEEN * inputs.dim) else 0
+    most = UNEVEN_FAMILIES if look.uneven else FAMILIES
+    families = min(most, budget // (price + CURVES * seen * inputs.dim))
     stop = evaluate.evaluations + budget - families * inputs.dim * RELATIVES * CHECK_POINTS
-    # Shares of each function's variance, averaged over the functions.
-    weight = torch.where(total > 0, 1 / total, 0.0) / max(int((total > 0).sum()), 1)
+    weight = look.share
     knots, values, carried = _choose(
-        evaluate, look, grids, CURVES * families, weight, tolerance, stop, generator
+        evaluate, look, grids, CURVES * families, seen, tolerance, stop, generator
     )
     outside = []
     for j in range(inputs.dim):
-        background = _families(evaluate, look, families, generator)
-        outside.append(
-            _outside(evaluate, look, knots[j], values[j], background, j, weight, generator)
-        )
+        family = _families(evaluate, look, families, generator)
+        outside.append(_outside(evaluate, look, knots[j], values[j], *family, j, generator))
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
     every = torch.arange(inputs.dim)
-    for part in OUTSIDE:
+    beyond = np.pad(carried[:, ::-1].cumsum(axis=1)[:, ::-1], ((0, 0), (0, 1)))
+    for part in OUTSIDE[-1:] if look.uneven else OUTSIDE:
         kept = []
         for k in range(1, max_order + 1):
             some = part * (OUTSIDE_AT_ORDER_1 if k == 1 else 1.0)
-            mean = (single @ weight).cpu().numpy()
+            # What the curves carry beyond the functions is outside, whatever the check saw.
+            mean = np.maximum((single @ weight).cpu().numpy(), beyond)
             kept.append(_keep(carried, mean, k, some, tolerance=tolerance, sample=sample))
         first, last = torch.tensor(kept[0]), torch.tensor(kept[-1])
         lost = unrelated[every, first].sum(dim=0)
@@ -252,24 +262,27 @@ def _choose(
     look: Look,
     grids: list[np.ndarray],
     curves: int,
-    weight: Tensor,
+    seen: int,
     tolerance: float,
     stop: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
     inputs = evaluate.inputs
-    background = _backgrounds(evaluate, look, curves, generator)
+    background, bins = _backgrounds(evaluate, look, curves, generator)
+    telling = look.x[look.where_it_varies(seen, generator)].double().cpu().numpy()
     found = []
     for j, grid in enumerate(grids):
+        # Where the variance was seen there is a knot, so that no needle is missed.
+        grid = np.union1d(grid, telling[:, j])
         # What the inputs behind may need at least is not spent on this one.
         reserved = curves * sum(map(len, grids[j + 1 :]))
-        grid, f = _read(evaluate, background, grid, j, weight, tolerance, stop - reserved)
+        grid, f = _read(evaluate, look, background, bins, grid, j, tolerance, stop - reserved)
         gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
         mass = gram.sum(dim=0)
-        part = _part(f, mass, look.centre, weight) / curves
+        part = _part(f, mass, look, bins, j) / curves
         f = f - torch.tensordot(mass, f, dims=1)
-        moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, weight)
+        moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
         found.append((grid, *_karhunen_loeve(moment, gram)))
     dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
@@ -286,10 +299,11 @@ def _choose(
 
 def _read(
     evaluate: Evaluator,
+    look: Look,
     background: Tensor,
+    bins: Tensor,
     grid: np.ndarray,
     j: int,
-    weight: Tensor,
     tolerance: float,
     stop: int,
 ) -> tuple[np.ndarray, Tensor]:
@@ -303,8 +317,8 @@ def _read(
     while len(grid) < MOST_KNOTS:
         hats = _gram(inputs, grid, j).sum(axis=0)
         width = torch.as_tensor(np.minimum(hats[1:], hats[:-1])).to(f)
-        part = _part(f, torch.as_tensor(hats).to(f), f.mean(dim=(0, 1)), weight)
-        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, weight) / f.shape[1]
+        part = _part(f, torch.as_tensor(hats).to(f), look, bins, j)
+        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, look.share) / f.shape[1]
         wrong = (jumps * width).cpu().numpy()
         some = np.flatnonzero(wrong > JUMP * tolerance)
         some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
@@ -319,48 +333,58 @@ def _read(
     return grid, f
 
 
-def _part(f: Tensor, mass: Tensor, centre: Tensor, weight: Tensor) -> Tensor:
+def _part(f: Tensor, mass: Tensor, look: Look, bins: Tensor, j: int) -> Tensor:
     """Density of plain backgrounds over that of `_backgrounds`, [backgrounds].
 
-    Half of these are plain, and half as frequent as what their curve carries: that is known from
-    the curve [points, backgrounds, m] itself, whose points stand for a mass each.
+    Some are as frequent as what their curve along input j carries, and some as the square of it.
+    That is known from the curve itself, [points, backgrounds, m], whose points stand for a mass
+    each.
     """
-    carried = torch.einsum("a,abm,m->b", mass, (f - centre).square(), weight)
-    return 1 / (0.5 + 0.5 * carried)
+    square = (f - look.centre).square() @ look.share
+    plain, tilted, large, largest = _mixture(look)
+    density = plain + mass @ (large * square + largest * square.square() / look.fourth())
+    if tilted:
+        density = density + tilted * look.rare.ratio(bins, without=j)
+    return 1 / density
 
 
-def _backgrounds(evaluate: Evaluator, look: Look, count: int, generator: torch.Generator) -> Tensor:
-    """Points [count, d]: half of them plain, half where the look found the variance.
+def _mixture(look: Look) -> tuple[float, float, float, float]:
+    """Parts of the backgrounds that are plain, tilted to rare values, and where f varies."""
+    return UNEVEN_BACKGROUNDS if look.uneven else BACKGROUNDS
 
-    These are taken at equal steps of the share that they carry, in the order of their size, so
-    that no group of points of one size is missed.
-    """
-    plain = evaluate.inputs.sample(count, generator=generator, dtype=evaluate.dtype)
-    if not look.total.any():
-        return plain
-    order = (look.mass / look.weight).argsort(descending=True)
-    ends = look.mass[order].cumsum(dim=0)
-    half = count // 2
-    start = torch.rand((), generator=generator, device=ends.device, dtype=ends.dtype)
-    at = (torch.arange(half, device=ends.device) + start) / half * ends[-1]
-    chosen = order[torch.searchsorted(ends, at).clamp_(max=len(order) - 1)]
+
+def _backgrounds(
+    evaluate: Evaluator, look: Look, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Points [count, d] and their bins: some plain, some rare, some where the look saw variance."""
+    like = {"generator": generator, "dtype": evaluate.dtype}
+    _, tilted, *varying = _mixture(look)
+    some = round(sum(varying) * count) if look.total.any() else 0
+    rare = round(tilted * count)
+    draws = [look.rare.draw(count - some - rare, 1.0, **like), look.rare.draw(rare, 0.0, **like)]
+    chosen = look.where_it_varies(some, generator)
+    x = torch.cat([*(d.x for d in draws), look.x[chosen]])
+    bins = torch.cat([*(d.bins for d in draws), look.bins[chosen]])
     # In random order, for some are put into groups.
-    shuffle = torch.randperm(count, generator=generator, device=ends.device)
-    return torch.cat([plain[half:], look.x[chosen]])[shuffle]
+    shuffle = torch.randperm(count, generator=generator, device=x.device)
+    return x[shuffle], bins[shuffle]
 
 
-def _families(evaluate: Evaluator, look: Look, families: int, generator: torch.Generator) -> Tensor:
-    """Points [families · RELATIVES, d], those of one family next to each other.
+def _families(
+    evaluate: Evaluator, look: Look, families: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Points [families · RELATIVES, d], those of a family next to each other, and first ones' bins.
 
     The first is one of `_backgrounds`; the others take each of their inputs from it or from a
     second parent, so that any two of a family share an input with the same probability.
     """
     inputs = evaluate.inputs
-    first = _backgrounds(evaluate, look, families, generator)[:, None]
+    first, bins = _backgrounds(evaluate, look, families, generator)
+    first = first[:, None]
     second = inputs.sample(families, generator=generator, dtype=evaluate.dtype)[:, None]
     choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=first.device)
     choice[:, 0] = 0.0
-    return torch.where(choice < RELATION, first, second).flatten(0, 1)
+    return torch.where(choice < RELATION, first, second).flatten(0, 1), bins
 
 
 def _curves(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
@@ -446,8 +470,8 @@ def _outside(
     knots: Tensor,
     values: Tensor,
     background: Tensor,
+    bins: Tensor,
     j: int,
-    weight: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
     """Mean products [3, Q + 1, m] of the parts of curves that a basis of input j cannot express.
@@ -459,7 +483,7 @@ def _outside(
     """
     points, mass = _check_points(evaluate, look, j, generator)
     curves = _curves(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
-    part = _part(curves[:, :, 0], mass / CHECK_POINTS, look.centre, weight)
+    part = _part(curves[:, :, 0], mass / CHECK_POINTS, look, bins, j)
     functions = _interpolate(points[:, None], knots[None], values[None]).squeeze(1)
     # Points that stand for more count more, in the fit as in the means.
     root = mass.sqrt()

@@ -27,8 +27,8 @@ from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 from ._pairs import Sample, multiplications, pair_means
-from ._pilot import first_look
-from ._tilt import Tilt
+from ._pilot import Look, first_look
+from ._tilt import PLAIN
 from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
 
 BLOCKS = 32
@@ -50,20 +50,17 @@ class Prepared(NamedTuple):
     ----------
     pilot : Sample
         A small sample, centred, whose spectrum plans the size of the large one.
-    centre : tensor [m]
-        Means of the functions, to be subtracted from all values.
+    look : Look
+        What the first points show: the functions' means, and how to draw the sample.
     basis : Adapted
     generator : torch.Generator
         The stream of random points, just behind those used up.
-    tilt : Tilt or None
-        By which points are drawn, or None for plain ones.
     """
 
     pilot: Sample
-    centre: Tensor
+    look: Look
     basis: Adapted
     generator: torch.Generator
-    tilt: Tilt | None
 
 
 def kernel_spectrum(
@@ -103,7 +100,7 @@ def prepare(
         )
     n = min(PILOT, left // 4) // BLOCKS
     generator = torch.Generator(evaluate.device).manual_seed(seed)
-    look = first_look(evaluate, n * BLOCKS, left // 4, generator)
+    look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
     basis = adapted(
         evaluate,
         look,
@@ -113,11 +110,11 @@ def prepare(
         sample=budget,
         generator=generator,
     )
-    # The first points are all plain or all of one tilt, as those of the sample will be.
-    x, f, weight = (a[: n * BLOCKS] for a in (look.x, look.f, look.weight))
-    weight = torch.ones_like(weight) if look.tilt is None else weight
-    pilot = _in_blocks(x, f - look.centre, weight)
-    return Prepared(pilot, look.centre, basis, generator, look.tilt)
+    weight = torch.ones_like(look.weight)
+    if look.tilt is not None:
+        weight = look.tilt.weight(look.bins, PLAIN)
+    pilot = _in_blocks(look.x[first], (look.f - look.centre)[first], weight[first])
+    return Prepared(pilot, look, basis, generator)
 
 
 def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
@@ -125,7 +122,7 @@ def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
 
     Few at a time, for their values come in float64.
     """
-    inputs, tilt = evaluate.inputs, prepared.tilt
+    inputs, tilt = evaluate.inputs, prepared.look.tilt
     like = {"generator": prepared.generator, "dtype": evaluate.dtype}
     rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * ((evaluate.outputs or 1) + inputs.dim)))
     parts = []
@@ -135,9 +132,9 @@ def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
             x = inputs.sample(size, **like)
             weight = torch.ones(size, dtype=torch.float64, device=x.device)
         else:
-            drawn = tilt.draw(size, **like)
+            drawn = tilt.draw(size, PLAIN, **like)
             x, weight = drawn.x, drawn.weight
-        parts.append(_in_blocks(x, evaluate(x) - prepared.centre, weight))
+        parts.append(_in_blocks(x, evaluate(x) - prepared.look.centre, weight))
     return join(parts)
 
 
@@ -315,6 +312,13 @@ def _second_moment(sample: Sample) -> np.ndarray:
     return (f.square() / sample.weight[..., None]).mean(dim=1).T.cpu().numpy()
 
 
+def total_pairs(sample: Sample) -> np.ndarray:
+    """What pairs of blocks say of the total variance, [m, B, B]: without bias off the diagonal."""
+    square = _second_moment(sample)
+    mean = sample.f.double().mean(dim=1).T.cpu().numpy()
+    return (square[:, :, None] + square[:, None, :]) / 2 - mean[:, :, None] * mean[:, None, :]
+
+
 def _spectrum_of_some(
     sample: Sample,
     basis: Basis,
@@ -327,9 +331,7 @@ def _spectrum_of_some(
         pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
         for k in range(1, max_order + 1)
     ]
-    square = _second_moment(sample)
-    mean = sample.f.double().mean(dim=1).T.cpu().numpy()
-    both = (square[:, :, None] + square[:, None, :]) / 2 - mean[:, :, None] * mean[:, None, :]
+    both = total_pairs(sample)
     parts = np.stack([*pairs, both - sum(pairs)], axis=1)
     variance = array_mean(parts)
     total = np.where(constant, np.nan, variance.mean.sum(axis=-1))[:, None]

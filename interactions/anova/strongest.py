@@ -16,7 +16,7 @@ from ..inputs import Inputs, check_order
 from ._evaluate import Evaluator
 from ._pairs import Sample, feature_sums
 from .basis import Basis
-from .kernel import BLOCKS, array_mean, draw, most_in_memory, prepare
+from .kernel import BLOCKS, array_mean, draw, most_in_memory, prepare, total_pairs
 from .total_indices import BATCHES, measure_mean_order
 
 DEFAULT_BUDGET = 2**16
@@ -85,7 +85,7 @@ def strongest_interactions(
     check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
     n = min((left - check) // BLOCKS, most_in_memory(evaluate, basis, order))
     sample = draw(evaluate, prepared, n)
-    total = ((sample.f.double() ** 2) / sample.weight.double()[..., None]).mean().item()
+    total = array_mean(total_pairs(sample)).mean.item()
     tables = [_measured(sample, basis, k, evaluate.memory) for k in range(1, order + 1)]
     table = tables[-1]
     table["share"] = table["variance"] / total if total > 0 else np.nan

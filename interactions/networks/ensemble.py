@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..dropout import ClassicDropout, Dropout
+from ..dropout import KINDS, Dropout
 from .masks import MaskStreams
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 MODULES = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
-DROPOUTS = {"inverted": nn.Dropout, "classic": ClassicDropout}
 INITS = ("glorot_uniform", "torch")
 
 
@@ -49,9 +48,18 @@ class MLPEnsemble(nn.Module):
     seeds : sequence of int
         One per member. Members with one seed start from the same weights.
     dropout : Dropout or a sequence of one per member
-    activation : "relu", "tanh" or "sigmoid"
+        None by default (rates 0).
+    activation : "relu" (by default), "tanh" or "sigmoid"
     init : "glorot_uniform" (Keras: Glorot-uniform weights, zero biases) or "torch"
         (nn.Linear's: weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)))
+        Drawn in float64 on the CPU, so that a seed starts alike in every dtype and on every device.
+    dtype, device : float32 on the CPU by default
+
+    Raises
+    ------
+    ValueError
+        For fewer than two sizes or sizes below 1, no seed, unknown names, and dropouts that are
+        not as many as the seeds or not made for the number of hidden layers.
     """
 
     def __init__(
@@ -93,20 +101,22 @@ class MLPEnsemble(nn.Module):
             raise ValueError(f"{len(per_member)} dropouts were given for {len(self.seeds)} seeds")
         self.dropout = tuple(per_member)
         rates = np.array([d.rates(len(sizes) - 2) for d in per_member])
-        classic = np.array([d.kind == "classic" for d in per_member])
+        kinds = [KINDS[d.kind] for d in per_member]
         self.flat = nn.Parameter(flat)
-        # What kept values are multiplied by in training, and all values at test time. Scaling
-        # the layer's weights instead comes to the same and costs less.
-        train_scale = np.where(classic[:, None], 1.0, 1 / (1 - rates))
-        eval_scale = np.where(classic[:, None], 1 - rates, 1.0)
-        self.register_buffer("train_scale", torch.as_tensor(train_scale).to(self.flat))
-        self.register_buffer("eval_scale", torch.as_tensor(eval_scale).to(self.flat))
+        # What kept values are multiplied by in training, and all values at test time [E, layers].
+        # Scaling the layer's weights instead comes to the same and costs less.
+        in_training = [[k.in_training(r) for r in row] for k, row in zip(kinds, rates, strict=True)]
+        at_test = [[k.at_test(r) for r in row] for k, row in zip(kinds, rates, strict=True)]
+        double = torch.float64
+        self.register_buffer("train_scale", torch.tensor(in_training, dtype=double).to(self.flat))
+        self.register_buffer("eval_scale", torch.tensor(at_test, dtype=double).to(self.flat))
         self.streams = MaskStreams(
             rates, [member_seed(s, "masks") for s in self.seeds], self.flat.device
         )
 
     @property
     def members(self) -> int:
+        """How many networks there are, E."""
         return len(self.seeds)
 
     def layers(self) -> list[tuple[Tensor, Tensor]]:
@@ -159,8 +169,8 @@ class MLPEnsemble(nn.Module):
         """One member as plain torch modules, with copies of its weights, in the same mode.
 
         Dropout layers stand where the member's rates are positive: `nn.Dropout`, or
-        `interactions.dropout.ClassicDropout` where its kind is classic. They draw from torch's
-        global generator.
+        `interactions.dropout.ClassicDropout` where its kind is classic (of another kind, its
+        `Kind.module`). They draw from torch's global generator.
         """
         drop, modules = self.dropout[index], []
         rates = drop.rates(len(self.sizes) - 2)
@@ -168,7 +178,7 @@ class MLPEnsemble(nn.Module):
             if i > 0:
                 modules.append(MODULES[self.activation]())
             if rates[i] > 0:
-                modules.append(DROPOUTS[drop.kind](rates[i]))
+                modules.append(KINDS[drop.kind].module(rates[i]))
             linear = nn.Linear(*weight.shape[1:], dtype=self.flat.dtype, device=self.flat.device)
             with torch.no_grad():
                 linear.weight.copy_(weight[index].T)
@@ -241,7 +251,7 @@ def _parse(module: nn.Module) -> tuple[tuple[int, ...], str | None, Dropout, Ten
     if not isinstance(module, nn.Sequential):
         raise ValueError(f"needs torch.nn.Sequential networks, got {type(module).__name__}")
     names = {kind: name for name, kind in MODULES.items()}
-    kinds = {kind: name for name, kind in DROPOUTS.items()}
+    kinds = {kind.module: name for name, kind in KINDS.items()}
     sizes, rates, weights = [], [], []
     activations, found = set(), set()
     rate, activated = 0.0, True

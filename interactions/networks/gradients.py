@@ -1,28 +1,68 @@
 """Forward and backward passes of a batch of networks, written out.
 
-Saves what automatic differentiation would keep and do beside: one tensor per layer is kept, the
-activations with dropped units set to 0. Dropout scales a layer's weights, not its inputs, which
-comes to the same. Of ReLU and sigmoid the derivative follows from these activations alone, and
-vanishes where they are 0, so dropped units need no further look.
+Automatic differentiation would keep and do more than is needed. Here one tensor per layer is
+kept: its inputs, with dropped units set to 0. Dropout scales a layer's weights, not its inputs,
+which comes to the same. The derivatives of ReLU and sigmoid follow from these inputs alone, and
+are 0 where the inputs are, so dropped units need no further look; that of tanh needs the mask.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 Layers = Sequence[tuple[Tensor, Tensor]]
-
+"""Weights [E, in, out] and biases [E, 1, out] of every layer, or their gradients."""
 ACTIVATE = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmoid_}
 FEW = 16
 """Columns of a product below which it pays to compute its transpose."""
 
 
+@dataclass(frozen=True)
+class Network:
+    """What a pass needs to know of a batch of E networks.
+
+    Attributes
+    ----------
+    layers : weights [E, in, out] and biases [E, 1, out] of every layer
+    scales : tensor [E, 1, 1] or None, for every layer
+        What the layer's inputs are multiplied by; None stands for 1.
+    activation : "relu", "tanh" or "sigmoid"
+    """
+
+    layers: Layers
+    scales: Sequence[Tensor | None]
+    activation: str
+
+
+class Pass(NamedTuple):
+    """What a forward pass leaves behind, for the loss and for the backward pass.
+
+    Attributes
+    ----------
+    outputs : tensor [E, n, outputs]
+    inputs : tensor [E, n, in], for every layer
+        What the layer was given, with dropped units set to 0, before the scale.
+    masks : tensor [E, n, in] of 0 and 1 or None, for every layer
+        What the layer's inputs were multiplied by; None where nothing was dropped.
+    """
+
+    outputs: Tensor
+    inputs: list[Tensor]
+    masks: list[Tensor | None]
+
+
 class Scratch:
-    """Memory for tensors that every step writes anew, by name: fresh pages cost more than sums."""
+    """Memory, by name, for tensors that are written anew at every step.
+
+    The tensor that a name gives is good until the name is asked for again. New memory at every
+    step would cost more than the arithmetic, because the system clears its pages first.
+    """
 
     def __init__(self) -> None:
         self._memory: dict[str, Tensor] = {}
@@ -44,26 +84,30 @@ class Scratch:
 
 def forward(
     x: Tensor,
-    layers: Layers,
-    scales: Sequence[Tensor | None],
-    activation: str,
+    network: Network,
     scratch: Scratch,
     draw: Callable[[int], Tensor | None] | None = None,
     *,
     keep: bool = True,
-) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
-    """Outputs [E, n, c], inputs of every layer, and masks, for points [n, d] or [E, n, d].
+) -> Pass:
+    """Send points [n, d], or each network's own [E, n, d], through a batch of networks.
 
-    `layers` are weights [E, in, out] and biases [E, 1, out], `scales` [E, 1, 1] what each layer's
-    inputs are multiplied by; `draw(layer)` gives a mask of 0 and 1 for the inputs of a layer.
-    Without `keep` only the outputs are good.
+    Parameters
+    ----------
+    draw : callable, optional
+        `draw(layer)` gives the mask of the layer's inputs, or None to drop none of them. Nothing
+        is dropped without it.
+    keep : bool
+        False saves memory by writing the inputs of one layer over those of another: then only
+        the outputs may be used, and no backward pass can follow.
     """
+    layers = network.layers
     members = len(layers[0][0])
     h = x.expand(members, -1, -1)
     inputs, masks = [], []
-    for i, ((weight, bias), scale) in enumerate(zip(layers, scales, strict=True)):
+    for i, ((weight, bias), scale) in enumerate(zip(layers, network.scales, strict=True)):
         if i > 0:
-            ACTIVATE[activation](h)
+            ACTIVATE[network.activation](h)
         mask = None if draw is None else draw(i)
         if mask is not None:
             # The points are not ours to write to.
@@ -74,27 +118,25 @@ def forward(
         name = f"h{i}" if keep else f"eval{i % 2}"
         out = scratch(name, members, h.shape[1], weight.shape[2], like=bias)
         h = torch.bmm(h, weight if scale is None else weight * scale, out=out).add_(bias)
-    return h, inputs, masks
+    return Pass(h, inputs, masks)
 
 
 def backward(
-    derivative: Tensor,
-    inputs: Sequence[Tensor],
-    masks: Sequence[Tensor | None],
-    gradients: Layers,
-    layers: Layers,
-    scales: Sequence[Tensor | None],
-    activation: str,
-    scratch: Scratch,
+    derivative: Tensor, passed: Pass, network: Network, gradients: Layers, scratch: Scratch
 ) -> None:
-    """Write to `gradients`, by weights and biases, given the loss's derivative by the outputs.
+    """Write the loss's gradients by weights and biases to `gradients`.
 
-    `inputs` and `masks` are what `forward` gave.
+    Parameters
+    ----------
+    derivative : tensor [E, n, outputs]
+        Of the loss by the outputs.
+    passed : what `forward` gave, with `keep`
+    gradients : as `network.layers`; overwritten
     """
     aten = torch.ops.aten
     d = derivative
-    for i in reversed(range(len(layers))):
-        weight, scale, h = layers[i][0], scales[i], inputs[i]
+    for i in reversed(range(len(network.layers))):
+        weight, scale, h = network.layers[i][0], network.scales[i], passed.inputs[i]
         if weight.shape[2] < FEW:
             by_weight = torch.bmm(d.transpose(1, 2), h).transpose(1, 2)
         else:
@@ -108,11 +150,11 @@ def backward(
             return
         scaled = weight if scale is None else weight * scale
         d = torch.bmm(d, scaled.transpose(1, 2), out=scratch(f"d{i % 2}", *h.shape, like=h))
-        if activation == "relu":
+        if network.activation == "relu":
             aten.threshold_backward.grad_input(d, h, 0, grad_input=d)
-        elif activation == "sigmoid":
+        elif network.activation == "sigmoid":
             aten.sigmoid_backward.grad_input(d, h, grad_input=d)
         else:
-            if masks[i] is not None:
-                d.mul_(masks[i])
+            if passed.masks[i] is not None:
+                d.mul_(passed.masks[i])
             aten.tanh_backward.grad_input(d, h, grad_input=d)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor
 
 RESOLUTION = 2**16
 """A mask compares 16 random bits with a threshold, so rates are multiples of 2^-16."""
+AHEAD = {"cpu": 2**14, "cuda": 2**19}
+"""Units of a layer whose masks are drawn at once, for several steps where batches are small."""
 
 
 class MaskStreams:
@@ -56,6 +58,23 @@ class MaskStreams:
                 own.zero_()
         units = drawn.view(torch.int16)[..., : rows * width].unflatten(-1, (rows, width))
         return units.transpose(0, 1)
+
+    def bits_of_steps(
+        self, rows: int, widths: Sequence[int], *, steps: int, members: Sequence[int]
+    ) -> Iterator[list[Tensor | None]]:
+        """The random bits [members, rows, width] of every layer, for one step after another.
+
+        They are what `bits` gives, drawn ahead for several steps. `widths` are the layers'.
+        """
+        ahead = max(1, AHEAD[self._device.type] // (rows * max(widths)))
+        for start in range(0, steps, ahead):
+            masks = min(ahead, steps - start)
+            drawn = [
+                self.bits(layer, rows, width, masks=masks, members=members)
+                for layer, width in enumerate(widths)
+            ]
+            for k in range(masks):
+                yield [None if b is None else b[k] for b in drawn]
 
     def limits(self, layer: int, members: Sequence[int]) -> Tensor:
         """What bits of kept units are at most, [members, 1, 1]."""

@@ -18,13 +18,21 @@ from ..inputs import Inputs
 from .ensemble import MLPEnsemble, member_seed
 
 MOST_GATHERED = 2**22
-"""Numbers of the training set copied at once into batches to come."""
+"""Numbers that the batches drawn ahead hold at most, all members together."""
 
 
 class Batch(NamedTuple):
-    """Rows of one step: shared, x [n, d], or each member's own, x [E, n, d].
+    """What B members are trained on in one step.
 
-    `weight` multiplies each row's loss: 1 / n, or [E, n, 1], where 0 marks rows that fill up.
+    Attributes
+    ----------
+    x : tensor [n, d], the same points for all members, or [B, n, d], each member's own
+    y : tensor
+        Targets [n, outputs] or [B, n, outputs], or integer labels [n] or [B, n].
+    weight : float or tensor [B, n, 1]
+        What the loss of each row is multiplied by before all are summed: 1 / n for the mean.
+        Where members have different numbers of rows each has its own, and 0 for rows beyond
+        them, which only fill up the tensor.
     """
 
     x: Tensor
@@ -41,10 +49,16 @@ class Samples:
     x : tensor [n, d], or [E, n, d]
     y : tensor [n] or [n, outputs], or the same with E before; integer labels [n] or [E, n]
     batch_size : int or None
-        None takes the full batch every step. Otherwise each member goes through its own
-        shuffle of the set every epoch, the last batch of an epoch being smaller (Keras' way).
+        None, the default, takes the full batch every step. Otherwise each member goes through its
+        own shuffle of the set every epoch, the last batch of an epoch being smaller (Keras' way).
     sizes : sequence of int, optional
-        One per member, which is trained on its first so many rows only.
+        One per member, which is trained on its first so many rows only. All rows by default.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit each other, NaN or infinity, a batch size below 1, and sizes
+        outside 1 .. n. `fit` refuses sets or sizes that are not as many as the members.
     """
 
     x: Tensor
@@ -69,18 +83,21 @@ class Samples:
 
     @property
     def rows(self) -> int:
+        """How many rows a training set has, n."""
         return self.x.shape[-2]
 
     @property
     def rows_per_step(self) -> int:
+        """Rows a step sees: `batch_size`, or all where there are fewer or it is None."""
         return self.rows if self.batch_size is None else min(self.batch_size, self.rows)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Of a member that is trained on all rows."""
+        """Steps in which a member that is trained on all rows (not by `sizes`) sees each once."""
         return math.ceil(self.rows / self.rows_per_step)
 
     def feed(self, ensemble: MLPEnsemble) -> SampleFeed:
+        """Batches for the members of an ensemble, from the start."""
         return SampleFeed(self, ensemble)
 
 
@@ -94,8 +111,15 @@ class Stream:
     target : callable
         Maps points [n, d] to [n], or to [n, outputs].
     batch_size : int
+        Points of each member at every step.
     noise : float
-        Standard deviation of normal noise added to the target.
+        Standard deviation of normal noise added to the target, 0 by default. Integer labels
+        get none.
+
+    Raises
+    ------
+    ValueError
+        For a batch size below 1, and for noise that is negative or not finite.
     """
 
     inputs: Inputs
@@ -103,11 +127,19 @@ class Stream:
     batch_size: int
     noise: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be positive, got {self.batch_size}")
+        if not 0 <= self.noise < math.inf:
+            raise ValueError(f"noise must be finite and not negative, got {self.noise}")
+
     @property
     def rows_per_step(self) -> int:
+        """Rows a step sees: `batch_size`."""
         return self.batch_size
 
     def feed(self, ensemble: MLPEnsemble) -> StreamFeed:
+        """Batches for the members of an ensemble, from the start."""
         return StreamFeed(self, ensemble)
 
 
@@ -206,6 +238,7 @@ class _Shuffle:
         self.ahead = torch.empty(0, batch_size, dtype=torch.long, device=generator.device)
 
     def take(self, steps: int) -> Tensor:
+        """Row numbers [steps, batch_size] of the next batches."""
         epochs = [self.ahead]
         have = len(self.ahead)
         while have < steps:

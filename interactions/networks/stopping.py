@@ -1,8 +1,8 @@
 """When to stop a member: rules that look at it after every so many steps.
 
-A rule keeps what it remembers of every member in a dictionary of tensors whose first dimension
-are the members. `watches` says which value it is given: the loss on the training set, the loss
-on a validation set (both in eval mode, without penalties), or the norm of the gradient.
+`watches` says which value [E] a rule is given when it looks: the loss on the training set, the
+loss on a validation set (both in eval mode, without penalties), or the norm of the gradient. What
+a rule remembers of the members is its own affair: `start` makes it, `judge` changes it in place.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from .samples import Samples
 
 State = dict[str, Tensor]
+"""What a rule remembers: tensors [E, ...] under names of its own."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class FirstRise:
 
     The rule of the paper's released code, which looks after every step. The member keeps the
     weights after the rise.
+
+    Parameters
+    ----------
+    every : int
+        Steps between looks, 1 by default; ValueError below 1.
     """
 
     every: int = 1
@@ -35,10 +41,11 @@ class FirstRise:
         _check_every(self.every)
 
     def start(self, parameters: Tensor) -> State:
+        """What is remembered before the first look, of members with parameters [E, P]."""
         return {"before": torch.full_like(parameters[:, 0], math.inf)}
 
     def judge(self, state: State, value: Tensor, parameters: Tensor, step: Tensor) -> Tensor:
-        """Which members to stop, [E]."""
+        """Which members to stop, bool [E], given the watched value [E] and steps taken [E]."""
         risen = value > state["before"]
         state["before"].copy_(value)
         return risen
@@ -52,12 +59,17 @@ class Tolerance:
     ----------
     at_most : float
         What the watched value may be at most to stop.
-    of : "gradient" or "loss"
+    of : "gradient" (by default) or "loss"
         The Euclidean norm of the gradient the last step followed: of the training loss with its
         masks, batch and penalties, at the weights before that step. Or the absolute change of
         the eval-mode loss on the training set since the last look.
     every : int
-        Steps between looks.
+        Steps between looks, 1 by default.
+
+    Raises
+    ------
+    ValueError
+        For another `of`, and for `every` below 1.
     """
 
     at_most: float
@@ -75,10 +87,11 @@ class Tolerance:
         return "gradient" if self.of == "gradient" else "training"
 
     def start(self, parameters: Tensor) -> State:
+        """What is remembered before the first look, of members with parameters [E, P]."""
         return {"before": torch.full_like(parameters[:, 0], math.inf)}
 
     def judge(self, state: State, value: Tensor, parameters: Tensor, step: Tensor) -> Tensor:
-        """Which members to stop, [E]."""
+        """Which members to stop, bool [E], given the watched value [E] and steps taken [E]."""
         if self.of == "gradient":
             return value <= self.at_most
         still = (value - state["before"]).abs() <= self.at_most
@@ -97,11 +110,13 @@ class Patience:
     patience : int
         Looks in a row without improvement after which to stop; 0 counts as 1, as in Keras.
     every : int
-        Steps between looks; `samples.steps_per_epoch` looks after every epoch.
+        Steps between looks, 1 by default; `samples.steps_per_epoch` looks after every epoch.
+        ValueError below 1.
     least : float
-        Improvements of no more than this do not count.
+        Improvements of no more than this do not count; 0 by default.
     restore : bool
         Give every member the weights of its best look when training ends, whatever ended it.
+        True by default.
     """
 
     validation: Samples
@@ -116,6 +131,7 @@ class Patience:
         _check_every(self.every)
 
     def start(self, parameters: Tensor) -> State:
+        """What is remembered before the first look, of members with parameters [E, P]."""
         first = parameters[:, 0]
         return {
             "best": torch.full_like(first, math.inf),
@@ -125,7 +141,7 @@ class Patience:
         }
 
     def judge(self, state: State, value: Tensor, parameters: Tensor, step: Tensor) -> Tensor:
-        """Which members to stop, [E]."""
+        """Which members to stop, bool [E], given the watched value [E] and steps taken [E]."""
         better = value < state["best"] - self.least
         state["best"].copy_(torch.where(better, value, state["best"]))
         state["best_step"].copy_(torch.where(better, step, state["best_step"]))
@@ -134,6 +150,17 @@ class Patience:
         )
         state["waited"].add_(1).masked_fill_(better, 0)
         return state["waited"] >= max(1, self.patience)
+
+    def restore_best(self, state: State, parameters: Tensor, step: Tensor) -> Tensor:
+        """Write the weights of each member's best look to `parameters` [E, P].
+
+        Returns the step [E] each member's weights are from. A member without a look that
+        improved, as one that diverged before the first, keeps its weights, which are from `step`.
+        """
+        looked = state["best_step"] > 0
+        best = torch.where(looked[:, None], state["best_parameters"], parameters)
+        parameters.copy_(best)
+        return torch.where(looked, state["best_step"], step)
 
 
 Rule = FirstRise | Tolerance | Patience

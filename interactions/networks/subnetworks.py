@@ -16,12 +16,16 @@ from torch import Tensor
 from .ensemble import ACTIVATIONS, MLPEnsemble
 
 MOST_UNITS = 16
+"""Hidden units of networks all of whose subnetworks are looked at: 65,536 of them."""
 MEMORY = 2**27
 """Bytes of the activations held at once."""
 
 
 def every_mask(units: int) -> Tensor:
-    """All ways to keep some of the units, [2^units, units], True where kept."""
+    """All ways to keep some of the units, bool [2^units, units], True where kept.
+
+    ValueError for more than 16 units.
+    """
     if not 0 <= units <= MOST_UNITS:
         raise ValueError(f"all subnetworks of at most {MOST_UNITS} units, got {units}")
     return (torch.arange(2**units)[:, None] >> torch.arange(units)) % 2 == 1

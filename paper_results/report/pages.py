@@ -24,8 +24,10 @@ from experiments.running.store import open_folder, write_whole
 from experiments.running.stored import Run, Wanted, find
 from figures.published import draw
 
-from ..evidence import items, numbers
-from ..evidence.items import KEYS, Item
+from ..evidence import items
+from ..evidence.estimates import Estimate
+from ..evidence.items import Item
+from ..evidence.points import KEYS
 from .agreement import Agreement, agreement
 from .verdicts import Verdict, judge, read_claims
 
@@ -190,7 +192,7 @@ def number(value: float | None) -> str:
     return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
 
 
-def error(estimate: numbers.Estimate) -> str:
+def error(estimate: Estimate) -> str:
     """A standard error and its number of repeats; 0 where nothing is random."""
     if math.isnan(estimate.standard_error):
         return "one repeat"

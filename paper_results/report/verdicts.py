@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,26 @@ from typing import Any
 import pandas as pd
 from scipy.stats import t as student
 
-from experiments.running.context import UserError
+from experiments.errors import UserError
 from experiments.running.stored import Run, Wanted, find
 
 from .. import published
-from ..evidence import numbers
-from ..evidence.numbers import Estimate
+from ..evidence.estimates import Estimate, NotInTableError
+from ..evidence.numbers import NUMBERS
 
 LEVEL = 0.99
-"""Of the interval about a number, by Student's t over its repeats, that must clear its bounds."""
+"""Level of the interval about a number, by Student's t over repeats, that must clear its bounds."""
 INSIDE, OUTSIDE, OPEN, MISSING = "inside", "outside", "open", "not run"
+NOT_RUN, NOT_DECIDED = "not run", "not decided: more repeats are needed"
 
 
 @dataclass(frozen=True)
 class Check:
-    """A number, what it is taken from, and the bounds between which it supports its claim.
+    """A number, the tables it is taken from, and the bounds within which it supports its claim.
 
-    `of` lists tables: "experiment protocol", the same "swept", or "published name". With `only_if`
-    the number bears on how far the claim reaches: where it is outside its bounds, the claim holds
-    only if that.
+    A table in `of` is a run's, as Wanted, or one of paper_results/published, by its name. `says`
+    puts the number into words. A check with `only_if` never refutes its claim but limits it: where
+    the number lies outside its bounds, the claim holds only if what `only_if` says is so.
     """
 
     number: str
@@ -42,7 +43,10 @@ class Check:
     only_if: str | None = None
 
     def state(self, estimate: Estimate | None) -> str:
-        """Whether the interval about the number lies within its bounds, or outside."""
+        """Say where the number's interval of LEVEL lies: within its bounds, outside, or across one.
+
+        A number of unknown error, NaN, is open.
+        """
         if estimate is None:
             return MISSING
         freedom = math.inf if estimate.repeats is None else max(estimate.repeats - 1, 1)
@@ -50,7 +54,6 @@ class Check:
         low, high = estimate.value - margin, estimate.value + margin
         if low >= self.at_least and high <= self.at_most:
             return INSIDE
-        # A number of unknown error, NaN, is neither.
         return OUTSIDE if high < self.at_least or low > self.at_most else OPEN
 
     @property
@@ -120,8 +123,8 @@ def read_claims(path: Path) -> list[Claim]:
 
 def _check(*, of: Sequence[str] = (), **entry: Any) -> Check:
     check = Check(of=tuple(map(_source, of)), **entry)
-    if not callable(getattr(numbers, check.number, None)):
-        raise ValueError(f"paper_results/evidence/numbers.py has no function {check.number!r}")
+    if check.number not in NUMBERS:
+        raise ValueError(f"paper_results/evidence has no number {check.number!r}")
     if math.isinf(check.at_least) and math.isinf(check.at_most):
         raise ValueError(f"{check.number}: at_least or at_most is needed")
     return check
@@ -135,24 +138,40 @@ def _source(text: str) -> Wanted | str:
 
 
 def judge(claim: Claim, folders: Sequence[Path]) -> Verdict:
-    """The verdict on a claim from the runs in these folders."""
+    """Give the verdict on a claim from the runs in these folders.
+
+    It rests on the claim's own checks first; once these are all inside, on its conditions.
+    """
     evidence = tuple(_evidence(check, folders) for check in claim.checks)
-    core = [e for e in evidence if e.check.only_if is None]
-    beyond = [e for e in evidence if e.check.only_if is not None]
     yes, no = ("shown", "not shown") if claim.is_finding else ("holds", "does not hold")
-    for wanted, among, text in (
-        (OUTSIDE, core, no),
-        (MISSING, core, "not run"),
-        (OPEN, core, "not decided: more repeats are needed"),
-        (OUTSIDE, beyond, None),
-        (MISSING, beyond, "not run"),
-        (OPEN, beyond, "not decided: more repeats are needed"),
-    ):
-        if found := [e for e in among if e.state == wanted]:
-            conditions = dict.fromkeys(e.check.only_if for e in found)
-            text = text or f"{yes} only if {', and only if '.join(map(str, conditions))}"
-            return Verdict(claim, text, found[0], evidence)
-    return Verdict(claim, yes, evidence[0], evidence)
+    for state, text in ((OUTSIDE, no), (MISSING, NOT_RUN), (OPEN, NOT_DECIDED)):
+        for e in evidence:
+            if e.check.only_if is None and e.state == state:
+                return Verdict(claim, text, e, evidence)
+    limits = _limits(evidence)
+    if not limits:
+        return Verdict(claim, yes, evidence[0], evidence)
+    first, *others = limits
+    texts = {OUTSIDE: f"{yes} {_only_if(limits[first])}", MISSING: NOT_RUN, OPEN: NOT_DECIDED}
+    text = "; ".join([texts[first], *(f"{state}: {_only_if(limits[state])}" for state in others)])
+    return Verdict(claim, text, limits[first][0], evidence)
+
+
+def _limits(evidence: Sequence[Evidence]) -> dict[str, list[Evidence]]:
+    """Sort conditions that are not met by state, the worst first; each is named in one only."""
+    limits: dict[str, list[Evidence]] = {}
+    named: set[str] = set()
+    for state in (OUTSIDE, MISSING, OPEN):
+        found = [e for e in evidence if e.check.only_if not in {None, *named} and e.state == state]
+        if found:
+            limits[state] = found
+            named |= {e.check.only_if for e in found}
+    return limits
+
+
+def _only_if(limits: Sequence[Evidence]) -> str:
+    conditions = dict.fromkeys(f"only if {e.check.only_if}" for e in limits)
+    return ", and ".join(conditions)
 
 
 def _evidence(check: Check, folders: Sequence[Path]) -> Evidence:
@@ -169,10 +188,9 @@ def _evidence(check: Check, folders: Sequence[Path]) -> Evidence:
             missing.append(source.missing())
     estimate = None
     if not missing:
-        number: Callable[..., Estimate] = getattr(numbers, check.number)
         try:
-            estimate = number(*tables, **check.options)
-        except numbers.NotInTableError as error:
+            estimate = NUMBERS[check.number](*tables, **check.options)
+        except NotInTableError as error:
             # A run with other rates or orders than the number asks for.
             missing.append(str(error))
     return Evidence(check, check.state(estimate), estimate, tuple(runs), tuple(missing))

@@ -33,7 +33,7 @@ def data(device: str) -> tuple[torch.Tensor, torch.Tensor]:
     return x[:750].to(device), y[:750].to(device)
 
 
-def sweep(width: int, device: str, placements: tuple[str, ...] = ("activation",)) -> MLPEnsemble:
+def sweep(width: int, device: str, placements: tuple[str, ...] = ("hidden",)) -> MLPEnsemble:
     """Ten networks for each rate and placement."""
     cells = [(p, r) for p in placements for r in RATES for _ in range(10)]
     return MLPEnsemble(
@@ -41,8 +41,8 @@ def sweep(width: int, device: str, placements: tuple[str, ...] = ("activation",)
         seeds=range(len(cells)),
         dropout=[
             Dropout(
-                inputs=r if p in ("input", "both") else 0.0,
-                hidden=r if p in ("activation", "both") else 0.0,
+                inputs=r if p in ("inputs", "both") else 0.0,
+                hidden=r if p in ("hidden", "both") else 0.0,
             )
             for p, r in cells
         ],
@@ -156,7 +156,7 @@ def compare(name: str, sides: dict[str, Callable[[], float]], repeats: int) -> N
 
 def fig5(steps: int, stop: FirstRise | None, device: str) -> None:
     x, y = data(device)
-    net = sweep(32, device, ("activation", "input", "both"))
+    net = sweep(32, device, ("hidden", "inputs", "both"))
     start = time.perf_counter()
     result = fit(net, Samples(x, y), steps=steps, stop=stop)
     synchronise(device)

@@ -73,7 +73,9 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., BaseProcess]:
     """The command line in a process of its own, forked from one that has imported torch."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.__main__", "figures.decay_law"])
+    context.set_forkserver_preload(
+        ["experiments.running.runs", "experiments.questions.decay_law", "figures.decay_law"]
+    )
 
     def run(*arguments: object) -> BaseProcess:
         monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])

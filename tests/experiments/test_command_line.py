@@ -9,34 +9,68 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from experiments import __main__ as command
 from experiments import discovery
-from experiments.running.context import UserError
+from experiments.errors import MissingDataError, UserError
+from figures import decay_law as decay_law_figure
 
-TINY = ["--set", "rates=0,0.5", "--set", "repeats=1", "--set", "steps=5", "--set", "batch_size=16"]
+TINY = []
+for change in (
+    "products=1,2",
+    "sines=1,",
+    "rates=0,0.5",
+    "repeats=1",
+    "steps=5",
+    "dim=2",
+    "width=8",
+):
+    TINY += ["--set", change]
+TINY += ["--set", "batch_size=16", "--set", "test_points=256"]
 ROOT = Path(__file__).parents[2]
 
 
-def invoke(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["experiments", *arguments])
-    command.app(standalone_mode=False)
+def command_line(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, which tells in the end whether torch is there."""
+    code = """
+import atexit, sys
+from experiments.__main__ import main
+heavy = ("torch", "pandas", "numpy", "matplotlib", "scipy")
+atexit.register(lambda: print("imported:", [name for name in heavy if name in sys.modules]))
+main()
+"""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_list_names_every_experiment_and_its_question(monkeypatch, capsys) -> None:
-    invoke("list", monkeypatch=monkeypatch)
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["--help"], ["run", "--help"], ["run", "nothing"]],
+    ids=" ".join,
+)
+def test_naming_and_explaining_import_nothing_that_computes(arguments) -> None:
+    done = command_line(*arguments)
+    assert "imported: []" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (arguments == ["run", "nothing"])
+    if done.returncode:
+        assert done.stderr.startswith("error: unknown experiment 'nothing': choose from")
+
+
+def test_list_names_every_experiment_and_its_question(invoke, capsys) -> None:
+    invoke("list")
     shown = capsys.readouterr().out
     for name in discovery.NAMES:
         assert name in shown
         assert discovery.load(name).QUESTION in shown
 
 
-def test_a_run_leaves_a_table_a_record_and_pictures(monkeypatch, tmp_path, capsys) -> None:
-    invoke("run", "decay_law", *TINY, "--out", str(tmp_path), monkeypatch=monkeypatch)
+def test_a_run_leaves_a_table_a_record_and_pictures(invoke, tmp_path, capsys) -> None:
+    invoke("run", "decay_law", *TINY, "--out", tmp_path)
     folder = tmp_path / "decay_law-controlled-quick"
     table = pd.read_csv(folder / "table.csv")
     record = json.loads((folder / "record.json").read_text())
-    assert len(table) == record["rows"] == 4 * 2
+    assert len(table) == record["rows"] == 3 * 2
     assert record["settings"]["rates"] == [0.0, 0.5]
     for key in ("seed", "versions", "device", "seconds", "commit", "threads", "started"):
         assert key in record
@@ -46,41 +80,56 @@ def test_a_run_leaves_a_table_a_record_and_pictures(monkeypatch, tmp_path, capsy
     assert str(folder) in capsys.readouterr().out
 
 
-def test_a_seed_gives_the_same_table_again(monkeypatch, tmp_path) -> None:
+def test_a_seed_gives_the_same_table_again(invoke, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(decay_law_figure, "draw", lambda table: {})
     tables = []
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         out = tmp_path / name
-        invoke(
-            "run", "decay_law", *TINY, "--seed", seed, "--out", str(out), monkeypatch=monkeypatch
-        )
+        invoke("run", "decay_law", *TINY, "--seed", seed, "--out", out)
         tables.append((out / "decay_law-controlled-quick" / "table.csv").read_text())
     assert tables[0] == tables[1]
     assert tables[0] != tables[2]
 
 
 def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
-    monkeypatch, tmp_path, capsys
+    invoke, monkeypatch, tmp_path, capsys
 ) -> None:
     from experiments.questions import bike_share, decay_law
+    from paper_results.evidence import items
+    from paper_results.report import pages
 
     tiny = decay_law.Settings(products=(1,), sines=(), rates=(0.0, 0.5), repeats=1, steps=5)
-    monkeypatch.setattr(decay_law, "PRESETS", {("controlled", "quick"): tiny})
+    monkeypatch.setattr(decay_law, "PRESETS", {("controlled", "tiny"): tiny})
     monkeypatch.setattr(discovery, "HEADLINE", ("decay_law", "bike_share"))
+    # A report of one figure, and of no run but this one.
+    monkeypatch.setattr(items, "ALL", items.ALL[:1])
+    monkeypatch.setattr(items, "LECTURE", ())
+    monkeypatch.setattr(pages, "STORED", tmp_path / "stored")
+    monkeypatch.setattr(decay_law_figure, "draw", lambda table: {"decay_law": Figure()})
 
     def nothing(_):
-        raise command.MissingDataError("hour.csv was not found")
+        raise MissingDataError("hour.csv was not found")
 
     monkeypatch.setattr(bike_share, "bike_sharing", nothing)
-    invoke("reproduce", "--out", str(tmp_path), monkeypatch=monkeypatch)
+    presets = {("released", "tiny"): bike_share.Settings()}
+    monkeypatch.setattr(bike_share, "PRESETS", presets)
+    invoke("reproduce", "--preset", "tiny", "--out", tmp_path)
     shown = capsys.readouterr()
     assert "What is left of an order-k effect" in shown.out
     assert "decay_law.png" in shown.out
     assert "hour.csv was not found" in shown.err
+    assert "none of bike_share" in shown.out
+    assert (tmp_path / "decay_law-controlled-tiny" / "table.csv").is_file()
+    assert (tmp_path / "REPORT.md").is_file()
 
 
 MISTAKES = {
     "unknown experiment": (["run", "fig5"], "unknown experiment 'fig5': choose from decay_law"),
-    "unknown field": (["run", "decay_law", "--set", "depht=2"], "the fields are .*depth"),
+    "hyphen": (["run", "decay-law"], "did you mean 'decay_law'"),
+    "unknown field": (
+        ["run", "decay_law", "--set", "depht=2"],
+        "did you mean 'depth'.*the fields are .*depth",
+    ),
     "no equals sign": (["run", "decay_law", "--set", "depth"], "takes field=value"),
     "wrong type": (["run", "decay_law", "--set", "depth=deep"], "something like depth=2"),
     "bool for a number": (["run", "decay_law", "--set", "depth=True"], "something like depth=2"),
@@ -101,7 +150,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_mistakes_end_with_a_word_on_what_was_wrong(
-    arguments, message, monkeypatch, tmp_path
+    arguments, message, invoke, monkeypatch, tmp_path
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("INTERACTIONS_DATA", str(tmp_path))
@@ -110,17 +159,4 @@ def test_mistakes_end_with_a_word_on_what_was_wrong(
     if "--out" not in arguments and arguments[0] == "run":
         arguments += ["--out", str(tmp_path / "out")]
     with pytest.raises(UserError, match=message):
-        invoke(*arguments, monkeypatch=monkeypatch)
-
-
-def test_the_shell_sees_one_line_and_a_status() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments", "run", "nothing"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: unknown experiment 'nothing'")
-    assert "Traceback" not in done.stderr
+        invoke(*arguments)

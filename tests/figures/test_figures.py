@@ -10,19 +10,25 @@ from figures import (
     best_rate,
     bike_share,
     co_adaptation,
+    conditional_mean,
     decay_law,
     digits,
+    distillation_accuracy,
+    dropout_uncertainty,
     effective_learning_rate,
     every_layer,
     four_laws,
     learning_curves,
+    newsgroups,
     published,
     pure_noise,
     regularizers,
     style,
     subnetworks,
+    surviving_effects,
     weight_decay,
 )
+from paper_results import published as published_numbers
 
 
 def test_an_order_has_one_colour_and_orders_differ() -> None:
@@ -111,7 +117,7 @@ def test_the_laws_have_a_pane_per_sense_and_the_cases_a_line_each() -> None:
 
 def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -> None:
     row = {"order": 2, "rate": 0.25, "amplitude": 0.1, "standard_error": 0.01, "expected": 0.7}
-    row |= {"law": 1.0, "moved": 0.75, "norm": 0.8, "own_norm": 0.8, "published": 0.9}
+    row |= {"law": 1.0, "moved": 0.75, "norm": 0.8, "own_norm": 0.8}
     table = pd.DataFrame(
         [
             {"part": part, "placement": p, "model": m, "kind": k, "optimizer": o, "repeat": i} | row
@@ -128,18 +134,72 @@ def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -
     heights = [line.get_ydata().tolist() for line in axes[1].lines]
     assert [1.0] in heights
     assert [0.7] in heights
+    median = published_numbers("fig2").set_index(["order", "dropout_rate"]).loc[(2, 0.25)]
+    stars = [line.get_ydata() for line in axes[7].lines if line.get_marker() == "*"]
+    assert stars == [[median["median_relative_update_norm"]]]
 
 
 def test_published_bars_are_marked_where_they_end() -> None:
+    """Fig 5 at rate 0, on the bars of boosted trees alone; columns of older tables are not read."""
+    orders = ("1", "2", "3", ">3")
     rows = [
         {"width": 32, "after": 100, "placement": "none", "rate": 0.0, "repeat": 0, "order": k}
-        | {"measure": "released", "share": s, "variance": 2 * s}
-        | {"published": p, "published_variance": 3 * p}
-        for k, s, p in (("1", 0.7, 0.6), (">1", 0.3, 0.4))
+        | {"measure": measure, "share": 0.25, "variance": 0.5, "published": 9.0}
+        for measure in ("unbiased", "released")
+        for k in orders
     ]
-    (ax,) = pure_noise.draw(pd.DataFrame(rows))["pure_noise"].axes
-    assert ax.lines[0].get_ydata().tolist() == pytest.approx([0.6, 1.0])
-    assert [t.get_text() for t in ax.texts] == ["2\n(3)"]
+    unbiased, released = pure_noise.draw(pd.DataFrame(rows))["pure_noise"].axes
+    paper = pure_noise.published_bars(32).loc["none", 0.0]
+    (marks,) = (line.get_ydata().tolist() for line in released.lines if len(line.get_ydata()))
+    assert marks == pytest.approx(paper["share"].loc[list(orders)].cumsum().tolist())
+    assert marks[-1] == pytest.approx(1, abs=1e-6)
+    assert [t.get_text() for t in unbiased.texts] == ["2"]
+    assert [t.get_text() for t in released.texts] == [f"2\n({paper['variance'].sum():.2g})"]
+    assert not any(len(line.get_ydata()) for line in unbiased.lines)
+
+
+def test_published_bars_of_noise_belong_to_their_cells_and_masked_ones_are_none() -> None:
+    """Fig 5 at rate 0 for "none"; of the masked bars of pane f there is nothing to compare."""
+    paper = pure_noise.published_bars(32)
+    assert paper.loc["none", 0.0]["share"]["2"] == pytest.approx(0.537, abs=1e-3)
+    assert paper.loc["activation", 0.5]["variance"].sum() == pytest.approx(1.93, 0.01)
+    assert ("both", 0.625) not in paper.index.droplevel("order")
+    assert ("activation", 0.0) not in paper.index.droplevel("order")
+    assert len(pure_noise.published_bars(8)) == 0
+
+
+def test_published_bars_of_weight_decay_are_marked_where_they_end() -> None:
+    paper = weight_decay.published_bars().set_index(["strength", "order"])
+    rows = [
+        {"measure": measure, "regularizer": kind, "strength": s, "repeat": 0, "order": k}
+        | {"share": 0.25, "variance": 1.0}
+        for measure in ("unbiased", "released")
+        for kind, s in (("none", 0.0), ("coupled decay", 0.05))
+        for k in ("1", "2", "3", ">3")
+    ]
+    unbiased, released = weight_decay.draw(pd.DataFrame(rows))["weight_decay"].axes
+    (marks,) = (line.get_ydata() for line in released.lines if len(line.get_ydata()))
+    ends = [paper.loc[s]["share"].cumsum().tolist() for s in (0.0, 0.05)]
+    assert sorted(marks) == pytest.approx(sorted(ends[0] + ends[1]))
+    totals = [paper.loc[s]["variance"].sum() for s in (0.0, 0.05)]
+    assert [t.get_text() for t in released.texts] == [f"4\n({total:.3g})" for total in totals]
+    assert [t.get_text() for t in unbiased.texts] == ["4", "4"]
+
+
+def test_accuracies_stand_beside_the_printed_and_the_logged_ones() -> None:
+    row = {"accuracy": 0.5, "accuracy_new": 0.5, "accuracy_old": 0.5, "share_new": 0.3}
+    table = pd.DataFrame(
+        [row | {"order": k, "rate": r, "repeat": 0} for k in (1, 2) for r in (0.0, 0.375)]
+    )
+    first, second = newsgroups.draw(table)["newsgroups"].axes
+    lines = [line.get_ydata().tolist() for line in first.lines if line.get_marker() in ("D", "s")]
+    printed = newsgroups.printed().set_index(["order", "rate"])["mean"]
+    assert lines[0] == printed.loc[[(1, 0.0), (1, 0.375)]].tolist() == [0.52, 0.57]
+    logged = newsgroups.logged().set_index(["order", "rate"])["mean"]
+    assert lines[1] == logged.loc[[(1, 0.0), (1, 0.375)]].tolist()
+    # The log holds order 1 alone.
+    (_, gone) = [line for line in second.lines if line.get_marker() in ("D", "s")]
+    assert len(gone.get_ydata()) == 0
 
 
 def test_each_width_of_the_noise_networks_has_its_picture() -> None:
@@ -152,9 +212,10 @@ def test_each_width_of_the_noise_networks_has_its_picture() -> None:
 def test_spectra_over_training_are_points_on_the_papers_lines() -> None:
     table = pd.DataFrame(
         [
-            {"target": "generator 1", "rate": 0.5, "repeat": i, "epoch": e, "order": k}
-            | {"quantity": quantity, "value": 0.5, "published": 0.4 if published else None}
-            for quantity, published in (("tree_share", True), ("share", False), ("test_mse", False))
+            {"target": target, "rate": 0.5, "repeat": i, "epoch": e, "order": k}
+            | {"quantity": quantity, "value": 0.5}
+            for target in ("generator 2 on inputs 2, 3", "pure 1")
+            for quantity in ("tree_share", "share", "test_mse")
             for k in ("1", "2")
             for e in (0, 5)
             for i in range(2)
@@ -162,17 +223,25 @@ def test_spectra_over_training_are_points_on_the_papers_lines() -> None:
     )
     pictures = learning_curves.draw(table)
     assert list(pictures) == ["learning_curves", "learning_curves_unbiased"]
-    ax = pictures["learning_curves"].axes[0]
-    heights = [line.get_ydata().tolist() for line in ax.lines]
+    first, _, alone, _ = pictures["learning_curves"].axes
+    heights = [line.get_ydata().tolist() for line in first.lines]
     assert [0.5, 0.5] in heights
-    assert [0.4, 0.4] in heights
+    read = (
+        published_numbers("fig7")
+        .set_index(["generator", "dropout_rate", "order", "epoch"])
+        .sort_index()
+    )
+    assert read.loc[(2, 0.5, 1)].loc[[0, 5], "mean"].tolist() in heights
+    # Of a target that is not the paper's nothing is published.
+    assert len(learning_curves.published_shares("pure 1")) == 0
+    assert all(line.get_ydata().tolist() in ([], [0.5, 0.5]) for line in alone.lines[-1:])
 
 
 def test_amplitudes_have_a_row_for_effects_alone_and_one_for_all_together() -> None:
     table = pd.DataFrame(
         [
             {"target": target, "rate": 0.5, "repeat": i, "epoch": e, "order": k}
-            | {"quantity": quantity, "value": 0.5, "published": None}
+            | {"quantity": quantity, "value": 0.5}
             for target, orders in (("pure 1", "1"), ("pure 2", "2"), ("mixture", "12"))
             for k in orders
             for quantity in ("amplitude", "share", "test_mse")
@@ -188,13 +257,13 @@ def test_decay_is_drawn_against_total_variance_where_there_is_dropout() -> None:
     row = {"measure": "unbiased", "repeat": 0, "order": "1", "share": 1.0}
     table = pd.DataFrame(
         [
-            row | {"regulariser": kind, "strength": s, "variance": v}
+            row | {"regularizer": kind, "strength": s, "variance": v}
             for kind, s, v in (("none", 0.0, 8.0), ("coupled decay", 0.1, 2.0))
         ]
     )
     (bars,) = weight_decay.draw(table)["weight_decay"].axes
     assert len(bars.patches) == 2
-    more = row | {"regulariser": "input dropout", "strength": 0.5, "variance": 4.0}
+    more = row | {"regularizer": "input dropout", "strength": 0.5, "variance": 4.0}
     table = pd.concat([table, pd.DataFrame([more])])
     (ax,) = weight_decay.draw(table)["weight_decay"].axes
     assert [line.get_xdata().tolist() for line in ax.lines[::3]] == [[8.0, 2.0], [8.0, 4.0]]
@@ -292,7 +361,7 @@ def test_regularizers_are_ranked_by_what_they_select_late_at_half_of_the_varianc
 
 
 def test_errors_on_bike_sharing_stand_beside_a_constants() -> None:
-    row = {"placement": "none", "rate": 0.0, "repeat": 0, "constant": 2.0, "published": None}
+    row = {"placement": "none", "rate": 0.0, "repeat": 0, "constant": 2.0}
     table = pd.DataFrame(
         [
             row | {"epoch": e, "quantity": q, "value": 0.5, "order": "1" if q == "share" else None}
@@ -387,3 +456,89 @@ def test_digits_have_curves_stars_where_training_stopped_and_a_row_per_look() ->
     assert [b.get_height() for b in axes[2].patches[:4]] == pytest.approx([0.75, 0.75, 0.25, 0.25])
     without = digits.draw(table[table["look"] != "stopped"])["digits"].axes
     assert len(without) == 4
+
+
+def black(ax, marker: str) -> list[list[float]]:
+    """Heights of what is drawn in black with a marker: the paper's numbers."""
+    lines = [
+        line for line in ax.lines if (line.get_color(), line.get_marker()) == ("black", marker)
+    ]
+    return [list(line.get_ydata()) for line in lines]
+
+
+def test_conditional_means_of_one_grid_stand_beside_the_papers() -> None:
+    row = {"order": 2, "repeat": 0, "mean": 0.5, "law": 0.5, "standard_error": 0.1}
+    table = pd.DataFrame(
+        [
+            row | {"target": target, "rate": rate, "x": x}
+            for target in (conditional_mean.ONE_GRID, "independent inputs")
+            for rate in (0.0, 0.25)
+            for x in (0.1, 0.2)
+        ]
+    )
+    one, other = conditional_mean.draw(table)["conditional_mean"].axes
+    read = published_numbers("fig1")
+    read = read[(read["order"] == 2) & read["dropout_rate"].isin([0.0, 0.25])]
+    assert black(one, ".") == [read["conditional_mean"].tolist()]
+    assert black(other, ".") == []
+
+
+def test_survivors_of_25_inputs_stand_beside_the_papers() -> None:
+    def drawn(dim: int) -> list[list[float]]:
+        row = {"rate": 0.5, "repeat": 0, "law": 2.0, "counted": 2.0}
+        table = pd.DataFrame([row | {"order": k} for k in range(1, dim + 1)])
+        return black(surviving_effects.draw(table)["surviving_effects"].axes[1], ".")
+
+    read = published_numbers("fig3").set_index(["pane", "dropout_rate", "order"])["value"]
+    assert drawn(25) == [[read["a", 0.5, k] for k in (1, 2, 3, 4)]]
+    assert drawn(12) == []
+
+
+def test_shares_by_staged_trees_alone_stand_beside_the_papers() -> None:
+    table = pd.DataFrame(
+        [
+            {"measure": m, "samples": 100, "true_order": 2, "repeat": 0, "order": k, "share": 0.3}
+            for m in ("staged", "exact")
+            for k in (1, 2, 3)
+        ]
+    )
+    staged, exact = distillation_accuracy.draw(table)["distillation_accuracy"].axes
+    read = published_numbers("fig4").set_index(["n_distill_samples", "true_order"])
+    assert black(staged, "D") == [read.loc[(100, 2), "normalized_effect_mean"].tolist()]
+    assert black(exact, "D") == []
+    (points,) = [line for line in staged.lines if line.get_marker() == "D"]
+    assert list(points.get_xdata()) == [1.75, 2.0, 2.25]
+
+
+@pytest.mark.parametrize(("widest", "curves"), [(0.04, 1), (0.5, 0)])
+def test_densities_as_released_stand_beside_the_papers(widest: float, curves: int) -> None:
+    row = {"label": "and", "order": 2, "repeat": 0, "steps": 5, "value": 1.0}
+    table = pd.DataFrame(
+        [
+            row | {"regime": regime, "quantity": quantity, "x": x}
+            for regime in ("dropout", "none")
+            for quantity, end in (("prediction", 1.0), ("uncertainty", widest))
+            for x, quantity in ((0.0, f"density of {quantity}"), (end, f"density of {quantity}"))
+        ]
+    )
+    axes = dropout_uncertainty.draw(table)["dropout_uncertainty"].axes
+    for ax in axes[:4]:
+        assert len([line for line in ax.lines if line.get_linestyle() == ":"]) == curves
+    assert axes[2].get_yscale() == ("linear" if curves else "log")
+
+
+@pytest.mark.parametrize(("held_out", "known"), [(False, True), (True, False)])
+def test_errors_on_bike_sharing_stand_beside_the_papers(held_out: bool, known: bool) -> None:
+    row = {"placement": "both", "rate": 0.5, "repeat": 0, "constant": 2.0, "value": 0.5}
+    quantities = ("train_mse", "test_mse", "share", *["validation_mse"] * held_out)
+    table = pd.DataFrame(
+        [
+            row | {"epoch": e, "quantity": q, "order": "1" if q == "share" else None}
+            for e in (0, 5)
+            for q in quantities
+        ]
+    )
+    ax = bike_share.draw(table)["bike_share"].axes[1]
+    read = published_numbers("fig6").set_index(["quantity", "dropout_rate", "epoch"])["mean"]
+    heights = [list(line.get_ydata()) for line in ax.lines]
+    assert ([read["test_mse", 0.5, e] for e in (0, 5)] in heights) == known

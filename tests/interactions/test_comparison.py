@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from interactions import OrderSpectrum, Rademacher, Uniform, selectivity
+from interactions.comparison import reaches, spectrum_at
 from interactions.planted import PlantedInteractions
 from interactions.theory import dilated, dropped_out_spectrum
 
@@ -94,3 +95,26 @@ def test_many_functions_are_compared_with_one_and_orders_must_be_the_same() -> N
     assert selectivity(plain, plain).slope.shape == ()
     with pytest.raises(ValueError, match="same orders, got 2 and 3"):
         selectivity(known([1.0, 1.0, 1.0]), plain)
+
+
+def test_a_path_reaches_a_part_of_its_total_between_spectra_by_their_logarithms() -> None:
+    path = [known([8.0, 8.0]), known([4.0, 4.0]), known([0.5, 0.5])]
+    assert reaches(path, 0.5) == pytest.approx(1)
+    assert reaches(path, 0.25) == pytest.approx(1 + 1 / 3)
+    assert math.isnan(reaches(path, 0.01))
+    with pytest.raises(ValueError, match=r"part must lie between 0 and 1, got 1.0"):
+        reaches(path, 1.0)
+    # Nothing at all has no logarithm to go to.
+    assert math.isnan(reaches([path[0], known([0.0, 0.0])], 0.5))
+
+
+def test_a_spectrum_between_two_has_their_geometric_mean_and_the_error_of_both() -> None:
+    path = [known([8.0, 9.0, 1.0], [0.8, 0.0, 0.5]), known([2.0, 1.0, 1.0], [0.4, 0.0, 0.0])]
+    half = spectrum_at(path, 0.5)
+    np.testing.assert_allclose(half.variance, [4.0, 3.0, np.nan])
+    assert half.standard_error[0] == pytest.approx(4 * math.hypot(0.5 * 0.1, 0.5 * 0.2))
+    nearer = spectrum_at(path, 0.75)
+    assert nearer.variance[0] == pytest.approx(8**0.25 * 2**0.75)
+    # On a spectrum itself its neighbours do not matter.
+    np.testing.assert_allclose(spectrum_at(path, 1.0).variance, [2.0, 1.0, 1.0])
+    assert np.isnan(spectrum_at(path, math.nan).variance).all()

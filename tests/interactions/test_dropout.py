@@ -1,62 +1,60 @@
-"""Masks: their rates, their independence, and their streams."""
+"""Dropout: which rates and kinds there are, and what each kind multiplies values by."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from interactions import Dropout, MLPEnsemble
-from interactions.networks.masks import MaskStreams
-
-CPU = torch.device("cpu")
-
-
-def test_rates_are_those_asked_for_per_member_and_layer() -> None:
-    rates = np.array([[0.0, 0.1], [0.5, 0.75]])
-    streams = MaskStreams(rates, [1, 2], CPU)
-    for layer in (0, 1):
-        kept = streams.draw(layer, 1000, 33).float().mean(dim=(1, 2)).numpy()
-        error = np.sqrt(rates[:, layer] * (1 - rates[:, layer]) / 33_000)
-        assert np.all(np.abs(kept - (1 - rates[:, layer])) <= 4.5 * error)
+from interactions.dropout import KINDS, ClassicDropout, Kind, check_kind, check_rate
+from interactions.theory import learning_curve, step_scale
 
 
-def test_units_are_dropped_independently() -> None:
-    mask = MaskStreams(np.array([[0.3]]), [0], CPU).draw(0, 20_000, 8)[0].double()
-    correlation = np.corrcoef(mask.T.numpy()) - np.eye(8)
-    assert np.abs(correlation).max() < 4.5 / np.sqrt(20_000)
-    along = np.corrcoef(mask[:-1].flatten(), mask[1:].flatten())[0, 1]
-    assert abs(along) < 4.5 / np.sqrt(160_000)
+def test_factors_in_training_and_at_test_time() -> None:
+    inverted, classic = KINDS["inverted"], KINDS["classic"]
+    assert (inverted.in_training(0.75), inverted.at_test(0.75)) == (4.0, 1.0)
+    assert (classic.in_training(0.75), classic.at_test(0.75)) == (1.0, 0.25)
 
 
-def test_what_a_member_draws_does_not_depend_on_its_neighbours() -> None:
-    alone = MaskStreams(np.array([[0.5, 0.25]]), [7], CPU)
-    beside = MaskStreams(np.array([[0.1, 0.0], [0.5, 0.25], [0.9, 0.9]]), [3, 7, 9], CPU)
-    for layer in (0, 1, 0):
-        assert torch.equal(alone.draw(layer, 10, 5)[0], beside.draw(layer, 10, 5)[1])
+def test_the_modules_of_the_kinds() -> None:
+    x = torch.ones(10_000)
+    for name, module in (("inverted", nn.Dropout), ("classic", ClassicDropout)):
+        kind = KINDS[name]
+        assert kind.module is module
+        kept = kind.module(0.75)(x)
+        assert kept.max() == kind.in_training(0.75)
+        assert abs((kept > 0).float().mean() - 0.25) < 4.5 * (0.25 * 0.75 / 10_000) ** 0.5
+        assert torch.equal(kind.module(0.75).eval()(x), kind.at_test(0.75) * x)
 
 
-def test_a_layer_without_dropout_draws_nothing() -> None:
-    streams = MaskStreams(np.array([[0.0, 0.5]]), [0], CPU)
-    assert streams.draw(0, 4, 4) is None
-    fresh = MaskStreams(np.array([[0.0, 0.5]]), [0], CPU)
-    assert torch.equal(streams.draw(1, 4, 4), fresh.draw(1, 4, 4))
+def test_rates_stand_before_every_linear_layer() -> None:
+    assert Dropout(0.1, 0.5).rates(3) == (0.1, 0.5, 0.5, 0.5)
+    assert Dropout(0.1, (0.5, 0.25)).rates(2) == (0.1, 0.5, 0.25)
+    assert Dropout(0.1).rates(0) == (0.1,)
 
 
-def test_masks_drawn_at_once_are_those_drawn_one_by_one() -> None:
-    rates = np.array([[0.5, 0.25], [0.0, 0.9]])
-    once, single = (MaskStreams(rates, [1, 2], CPU) for _ in range(2))
-    for layer in (0, 1):
-        ahead = once.bits(layer, 3, 5, masks=4, members=[1, 0])
-        assert ahead.shape == (4, 2, 3, 5)
-        for bits in ahead:
-            drawn = single.draw(layer, 3, 5)
-            assert torch.equal((bits <= once.limits(layer, [1, 0])).flip(0), drawn)
+def test_rates_lie_in_the_half_open_unit_interval() -> None:
+    assert check_rate(0) == 0.0
+    assert check_rate(1 - 1e-9) == 1 - 1e-9
+    for rate in (-1e-9, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\)"):
+            check_rate(rate)
 
 
-def test_a_rate_near_one_drops_nearly_all() -> None:
-    mask = MaskStreams(np.array([[1 - 1e-9]]), [0], CPU).draw(0, 1000, 100)
-    assert mask.float().mean() < 1e-3
+def test_a_kind_entered_from_outside_is_trained_and_known_to_theory(monkeypatch) -> None:
+    """Half of the scaling in training, the other half at test time."""
+    root = Kind(lambda r: (1 - r) ** -0.5, lambda r: (1 - r) ** 0.5, nn.AlphaDropout)
+    monkeypatch.setitem(KINDS, "root", root)
+    net = MLPEnsemble((4, 1), seeds=[0], dropout=Dropout(0.75, kind="root"), dtype=torch.float64)
+    assert net.train_scale.item() == 2.0
+    assert net.eval_scale.item() == 0.5
+    # Of the law's general line, s t = 1 and t^p = (1-r)^(p/2).
+    assert step_scale(0.75, 3, kind="root") == pytest.approx(0.25**3)
+    assert step_scale(0.75, 3, kind="root", optimizer="adam") == pytest.approx(0.25**1.5)
+    # Its curvature (1-r)^k s^(2k) is that without dropout.
+    held = learning_curve(0.75, 2, 10, kind="root", learning_rate=0.1)
+    assert held == pytest.approx(0.25**2 * (1 - 0.9**10))
 
 
 @pytest.mark.parametrize("kind", ["inverted", "classic"])
@@ -98,8 +96,10 @@ def test_eval_is_deterministic_and_training_is_not() -> None:
         (lambda: Dropout(0.1, (0.2, -0.1)), r"\[0, 1\)"),
         (lambda: Dropout(0.1, kind="gaussian"), "inverted"),
         (lambda: Dropout(hidden=(0.1, 0.2)).rates(3), "3 hidden layers"),
+        (lambda: ClassicDropout(1.0), r"\[0, 1\)"),
+        (lambda: check_kind("gaussian"), "inverted.*classic.*gaussian"),
     ],
 )
-def test_bad_rates_are_refused(make, message: str) -> None:
+def test_bad_rates_and_kinds_are_refused(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

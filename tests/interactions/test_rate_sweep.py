@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from interactions import Empirical, RateSweep, order_spectrum, sweep_rates
+from interactions.rate_sweep import grid_error
 
 SHORT = {"rates": (0.0, 0.5), "seeds": (0, 1), "epochs": 3, "max_order": 2}
 
@@ -235,3 +236,12 @@ def test_bad_input_is_refused_with_the_reason(change, error, message) -> None:
     }
     with pytest.raises(error, match=re.escape(message)):
         sweep_rates(**good | change)
+
+
+def test_a_grid_of_rates_rounds_by_its_widest_step_and_less_the_more_repeats() -> None:
+    assert grid_error((0.5, 0.0, 0.125, 0.5)) == pytest.approx(0.375 / 12**0.5)
+    assert grid_error((0.0, 0.25), 4) == pytest.approx(0.25 / 48**0.5)
+    assert grid_error((0.25,)) == 0
+    # Rates spread evenly, each rounded to the nearest of the grid.
+    rates = np.linspace(0, 1, 100_001)
+    assert (rates - rates.round(1)).std() == pytest.approx(grid_error((0.0, 0.1, 0.2)), rel=1e-3)

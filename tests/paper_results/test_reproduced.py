@@ -13,6 +13,7 @@ from experiments.running.context import Context
 from experiments.running.stored import Run, Wanted, find, runs_in
 from paper_results import published
 from paper_results.evidence import items
+from paper_results.evidence.points import KEYS
 from paper_results.report.pages import STORED
 
 RUNS = runs_in(STORED)
@@ -51,35 +52,46 @@ def test_every_item_has_a_run_under_each_of_its_protocols() -> None:
 # The bars: what the released code made has to come out as published.
 
 
+def beside(name: str, protocol: str = "released") -> pd.DataFrame:
+    """Points of an item as published and as ours; `gap` is ours minus published."""
+    (item,) = (item for item in items.ALL if item.name == name)
+    ours = item.ours(stored(item.experiment, protocol).table)
+    both = item.published().merge(ours, on=list(KEYS), suffixes=("_published", "_ours"))
+    return both.assign(gap=both["value_ours"] - both["value_published"])
+
+
 def test_fig_1_lies_on_the_published_curves_and_on_the_law() -> None:
+    points = beside("Fig 1")
+    assert len(points) == 4 * 4 * 10
+    assert points["gap"].abs().max() <= 0.006
     run = stored("conditional_mean", "released")
     rows = discovery.load("conditional_mean").summary(run.table)
     assert len(rows) == 16
-    assert rows["gap_to_published"].max() <= 0.006
     assert rows["gap_in_errors"].max() <= 4
 
 
 def test_fig_3_is_the_closed_form() -> None:
-    run = stored("surviving_effects", "released")
-    gaps = (run.table["law"] / run.table["published"] - 1).abs().dropna()
-    assert len(gaps) == 7 * 24
-    assert gaps.max() <= 1e-6
+    points = beside("Fig 3")
+    assert len(points) == 7 * 24
+    assert (points["gap"] / points["value_published"]).abs().max() <= 1e-6
 
 
-@pytest.mark.parametrize("width", [32, 128])
-def test_fig_5_and_c1_come_out_without_dropout(width: int) -> None:
+@pytest.mark.parametrize("name", ["Fig 5", "Fig C.1"])
+def test_fig_5_and_c1_come_out_without_dropout(name: str) -> None:
     """Shares within .05, the total within 15% (at r > 0 they do not: E13)."""
-    table = stored("pure_noise", "released").table
-    plain = table[(table["rate"] == 0) & (table["measure"] == "released")]
-    means = plain[plain["width"] == width].groupby("order").mean(numeric_only=True)
-    assert (means["share"] - means["published"]).abs().max() <= 0.05
-    assert means["variance"].sum() == pytest.approx(means["published_variance"].sum(), rel=0.15)
+    points = beside(name)
+    plain = points[points["x"] == 0]
+    shares = plain[plain["pane"] == "share, activation"]
+    totals = plain[plain["pane"] == "variance, activation"]
+    assert len(shares) == len(totals) == 4
+    assert shares["gap"].abs().max() <= 0.05
+    assert totals["value_ours"].sum() == pytest.approx(totals["value_published"].sum(), rel=0.15)
 
 
 def test_fig_7_comes_out_for_generators_1_and_2() -> None:
     """Shares within .05, averaged over epochs, at every rate and order."""
-    summary = discovery.load("learning_curves").summary(stored("learning_curves", "released").table)
-    gaps = summary["gap"].dropna()
+    points = beside("Fig 7")
+    gaps = points.assign(gap=points["gap"].abs()).groupby(["pane", "series"])["gap"].mean()
     assert len(gaps) == 2 * 5 * 3
     assert gaps.max() <= 0.05
 
@@ -191,7 +203,7 @@ def test_fig_7_comes_again() -> None:
 def test_fig_8_comes_again() -> None:
     run = stored("weight_decay", "text")
     new = again(run, coupled=(0.1,), plain=False, repeats=1, boosted_trees=False)
-    cell = {"regulariser": "coupled decay", "strength": 0.1, "measure": "unbiased", "order": "1"}
+    cell = {"regularizer": "coupled decay", "strength": 0.1, "measure": "unbiased", "order": "1"}
     assert_among(of(new, **cell)["variance"].item(), of(run.table, **cell)["variance"])
 
 

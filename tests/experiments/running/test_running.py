@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.errors import MissingDataError, UserError
 from experiments.running import data, store
-from experiments.running.context import Context, UserError
+from experiments.running.context import Context
 from experiments.running.settings import change, choose
 
 
@@ -68,7 +69,7 @@ def test_data_is_downloaded_whole_and_checked(tmp_path: Path, monkeypatch) -> No
     with zipfile.ZipFile(archive, "w") as z:
         z.writestr("hour.csv", "not,the,published\n1,2,3\n")
     monkeypatch.setattr(data, "BIKE_URL", archive.as_uri())
-    with pytest.raises(data.MissingDataError, match="SHA-256"):
+    with pytest.raises(MissingDataError, match="SHA-256"):
         data.bike_sharing(tmp_path / "data")
     assert (tmp_path / "data" / "bike_sharing" / "hour.csv").exists()
     monkeypatch.setattr(
@@ -79,7 +80,7 @@ def test_data_is_downloaded_whole_and_checked(tmp_path: Path, monkeypatch) -> No
 
 def test_missing_data_says_what_to_fetch_and_where_to_put_it(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(data, "BIKE_URL", (tmp_path / "nowhere.zip").as_uri())
-    with pytest.raises(data.MissingDataError, match=r"put hour\.csv at .*--data-dir"):
+    with pytest.raises(MissingDataError, match=r"put hour\.csv at .*--data-dir"):
         data.bike_sharing(tmp_path)
 
 
@@ -98,7 +99,7 @@ def test_missing_documents_say_what_to_fetch_and_where_to_put_it(
         raise OSError("no network")
 
     monkeypatch.setattr("sklearn.datasets.fetch_20newsgroups", unreachable)
-    with pytest.raises(data.MissingDataError, match=r"fetch_20newsgroups.*--data-dir"):
+    with pytest.raises(MissingDataError, match=r"fetch_20newsgroups.*--data-dir"):
         data.twenty_newsgroups(tmp_path)
 
 
@@ -115,7 +116,7 @@ def test_images_are_downloaded_whole_and_checked(tmp_path: Path, monkeypatch) ->
     arrays = {name: np.arange(i + 1, dtype=np.uint8) for i, name in enumerate(data.MNIST_ARRAYS)}
     np.savez(tmp_path / "small.npz", **arrays)
     monkeypatch.setattr(data, "MNIST_URL", (tmp_path / "small.npz").as_uri())
-    with pytest.raises(data.MissingDataError, match="SHA-256"):
+    with pytest.raises(MissingDataError, match="SHA-256"):
         data.mnist(tmp_path / "data")
     assert (tmp_path / "data" / "mnist" / "mnist.npz").exists()
     content = b"".join(a.tobytes() for a in arrays.values())
@@ -126,10 +127,10 @@ def test_images_are_downloaded_whole_and_checked(tmp_path: Path, monkeypatch) ->
 
 def test_missing_or_damaged_images_say_what_to_fetch(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(data, "MNIST_URL", (tmp_path / "nowhere.npz").as_uri())
-    with pytest.raises(data.MissingDataError, match=r"put mnist\.npz at .*--data-dir"):
+    with pytest.raises(MissingDataError, match=r"put mnist\.npz at .*--data-dir"):
         data.mnist(tmp_path)
     (tmp_path / "mnist.npz").write_bytes(b"no archive")
-    with pytest.raises(data.MissingDataError, match="remove it"):
+    with pytest.raises(MissingDataError, match="remove it"):
         data.mnist(tmp_path)
 
 

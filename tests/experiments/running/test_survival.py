@@ -16,7 +16,9 @@ from random import Random
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from experiments.errors import UserError
+
+ROOT = Path(__file__).parents[3]
 FOLDER = "decay_law-controlled-quick-sweep"
 # Twelve shards of about a tenth of a second.
 SWEEP = ["sweep", "decay_law", "--seeds", "0,1,2,3", "--device", "cpu"]
@@ -184,7 +186,6 @@ def test_a_cluster_gives_the_same_table_even_if_a_worker_dies(
 
 def test_a_scheduler_that_does_not_answer_is_named(invoke, tmp_path, monkeypatch) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
-    from experiments.running.context import UserError
 
     def silent(address: str, **options: object) -> None:
         raise OSError(f"Timed out trying to connect to {address}")

@@ -93,6 +93,8 @@ def test_a_stream_draws_fresh_points_and_noise_of_each_members_own() -> None:
         (lambda: Samples(X, X[:, 0] * math.nan), "NaN or infinite values in y"),
         (lambda: Samples(X, X[:, 0], batch_size=0), "positive"),
         (lambda: Samples(X, X[:, 0], sizes=[3, 41]), "between 1 and 40"),
+        (lambda: Stream(Uniform(-1.0, 1.0, dim=2), Product((0,)), 0), "batch_size must be"),
+        (lambda: Stream(Uniform(-1.0, 1.0, dim=2), Product((0,)), 4, noise=-0.1), "noise must be"),
     ],
 )
 def test_bad_samples_are_refused(make, message: str) -> None:

@@ -21,7 +21,7 @@ from interactions import (
     fit,
     order_spectrum,
 )
-from interactions.networks import ACTIVATIONS, member_seed, training
+from interactions.networks import ACTIVATIONS, member_seed
 from interactions.planted import Product
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -263,37 +263,6 @@ def test_a_seed_repeats_bit_for_bit_and_neighbours_do_not_matter(data, dtype) ->
     assert torch.equal(first.flat, again.flat)
     assert ((alone.flat[0] - first.flat[1]).norm() / alone.flat.norm()).item() < tolerance
     assert not torch.allclose(first.flat[0], first.flat[1])
-
-
-@pytest.mark.parametrize("bytes_per_block", [1, 2**14, 2**30])
-def test_how_members_are_cut_into_blocks_does_not_matter(bytes_per_block, monkeypatch) -> None:
-    whole, cut = (ensemble(range(7), dropout=Dropout(0.25, 0.5)) for _ in range(2))
-    fit(whole, Samples(X, Y, batch_size=7), steps=100)
-    monkeypatch.setattr(training, "BLOCK_BYTES", bytes_per_block)
-    fit(cut, Samples(X, Y, batch_size=7), steps=100)
-    assert ((whole.flat - cut.flat).norm() / whole.flat.norm()).item() < 1e-9
-
-
-@pytest.mark.parametrize("batch_size", [None, 16])
-def test_taking_out_stopped_members_changes_no_result(batch_size, monkeypatch) -> None:
-    """The first members to stop are the same bit for bit, later ones up to rounding."""
-    data, drop = Samples(X, Y, batch_size), Dropout(0.1, 0.2)
-    options = {"steps": 100, "learning_rate": 0.02, "snapshots": range(0, 101, 10)}
-    without, taken_out = (ensemble(range(12), dropout=drop) for _ in range(2))
-    monkeypatch.setattr(training, "REGROUP", math.inf)
-    monkeypatch.setattr(training, "CHECK_EVERY", 10)
-    expected = fit(without, data, stop=FirstRise(every=5), **options)
-    monkeypatch.setattr(training, "REGROUP", 0)
-    result = fit(taken_out, data, stop=FirstRise(every=5), **options)
-    assert torch.equal(result.steps, expected.steps)
-    assert result.reason == expected.reason
-    assert len(set(result.steps.tolist())) > 2
-    first = result.steps <= 10 * math.ceil(result.steps.min() / 10)
-    assert 0 < first.sum() < 12
-    assert torch.equal(taken_out.flat[first], without.flat[first])
-    assert ((taken_out.flat - without.flat).norm() / without.flat.norm()).item() < 1e-9
-    for step, kept in result.snapshots.items():
-        assert ((kept - expected.snapshots[step]).norm() / kept.norm()).item() < 1e-9
 
 
 def test_snapshots_hold_the_parameters_after_the_step() -> None:

@@ -1,0 +1,300 @@
+"""What several questions share: data, dropout by placement, networks by cell, and their answers."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum
+from interactions.anova import released_distillation
+from interactions.planted import Planted, SumOfProducts, Term, covariance, paper_generator
+
+from .running.context import Context, UserError
+from .running.data import bike_sharing
+
+S = TypeVar("S")
+Pair = tuple[Tensor, Tensor]
+"""Points and targets."""
+
+AT_INPUTS = ("input", "inputs", "both")
+AT_HIDDEN = ("activation", "hidden", "both")
+"""Placements; "input" and "activation" are the paper's words, which stored tables keep."""
+
+NOT_INPUTS = ("cnt", "instant", "casual", "registered")
+TEST_FROM = "2012-07-01"
+"""Of bike sharing: columns that are no inputs, and the first day of the released test part."""
+
+
+# Networks: members of an ensemble are those of all cells, cell by cell, repeat by repeat.
+
+
+def dropout_at(placement: str, rate: float) -> Dropout:
+    """Inverted dropout on the inputs, after every hidden layer, or both; "none" has none.
+
+    Raises ValueError for any other placement.
+    """
+    if placement not in ("none", *AT_INPUTS, *AT_HIDDEN):
+        known = sorted({"none", *AT_INPUTS, *AT_HIDDEN})
+        raise ValueError(f"unknown placement {placement!r}: choose from {known}")
+    return Dropout(
+        inputs=rate if placement in AT_INPUTS else 0.0,
+        hidden=rate if placement in AT_HIDDEN else 0.0,
+    )
+
+
+def dropout_cells(placements: Iterable[str], rates: Sequence[float]) -> list[tuple[str, float]]:
+    """Every placement at every rate; at rate 0 they are one and the same, named "none"."""
+    plain = [("none", 0.0)] if 0.0 in rates else []
+    return plain + [(p, r) for p in placements for r in rates if r > 0]
+
+
+def members_of(columns: Sequence[str], cells: Iterable[tuple], repeats: int) -> pd.DataFrame:
+    """A row per network: `columns` of its cell, and `repeat`; the index is its place.
+
+    Their seeds are `context.seeds(repeats) * len(cells)`: a repeat has one seed in every cell.
+    What is measured of an ensemble, with a column `output`, is joined to it by `of_members`.
+    """
+    rows = [(*cell, repeat) for cell in cells for repeat in range(repeats)]
+    return pd.DataFrame(rows, columns=[*columns, "repeat"])
+
+
+def of_members(measured: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
+    """What was measured of every network, `output` replaced by the columns of `members`."""
+    return measured.join(members, on="output").drop(columns="output")
+
+
+def long_by_order(
+    values: np.ndarray, orders: Iterable, outputs: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Columns `output`, `order` and `value`, a row per network and order, of `values` [m, orders].
+
+    `outputs` are the networks' places in their ensemble; without, those of all, in turn.
+    """
+    table = pd.DataFrame(values, index=outputs, columns=pd.Index(orders, name="order"))
+    return table.rename_axis("output").stack().rename("value").reset_index()
+
+
+def shares_and_variances(spectrum: OrderSpectrum) -> pd.DataFrame:
+    """A spectrum in long form: `output`, `order`, `quantity`, `value` and its `standard_error`.
+
+    Every share is followed by the variance of the same network and order.
+    """
+    frame = spectrum.to_frame()
+    share = frame.drop(columns=["variance", "standard_error"])
+    share = share.rename(columns={"share": "value", "share_standard_error": "standard_error"})
+    variance = frame.drop(columns=["share", "share_standard_error"])
+    variance = variance.rename(columns={"variance": "value"})
+    both = [share.assign(quantity="share"), variance.assign(quantity="variance")]
+    return pd.concat(both).sort_index(kind="stable")
+
+
+# Data: the same seed has the same data, whatever else is trained beside it.
+
+
+def noise_data(
+    inputs: Inputs, seeds: Sequence[int], *, samples: int, noise: float, shared: bool
+) -> Pair:
+    """Inputs and noise: of the first seed, [n, d] and [n], or each seed's, [E, n, d] and [E, n].
+
+    Float32. `noise` is a standard deviation.
+    """
+    sets = {}
+    for seed in seeds[:1] if shared else dict.fromkeys(seeds):
+        generator = torch.Generator().manual_seed(seed)
+        x = inputs.sample(samples, generator=generator, dtype=torch.float32)
+        sets[seed] = (x, noise * torch.randn(samples, generator=generator))
+    if shared:
+        return sets[seeds[0]]
+    x, y = zip(*(sets[seed] for seed in seeds), strict=True)
+    return torch.stack(x), torch.stack(y)
+
+
+def planted_data(
+    targets: Sequence[Planted],
+    inputs: Inputs,
+    seeds: Sequence[int],
+    *,
+    samples: int,
+    noise: float,
+) -> Pair:
+    """A data set for every target, x [R, n, d] and its values under noise, y [R, n].
+
+    Points and noise are those of `noise_data`.
+    """
+    x, y = noise_data(inputs, seeds, samples=samples, noise=noise, shared=False)
+    for i, target in enumerate(targets):
+        y[i] += target(x[i])
+    return x, y
+
+
+class Task(NamedTuple):
+    """What networks learn, and where their errors are taken, for every repeat.
+
+    The inputs' distribution; training points and targets, [R, n, d] and [R, n]; fresh points
+    [m, d], the same for all, and what is to be answered there, [m, R].
+    """
+
+    inputs: Inputs
+    x: Tensor
+    y: Tensor
+    fresh: Tensor
+    truth: Tensor
+
+
+def planted_task(
+    targets: Sequence[Planted],
+    inputs: Inputs,
+    context: Context,
+    *,
+    samples: int,
+    noise: float,
+    fresh: int,
+) -> Task:
+    """A planted function and a data set of its own for every repeat; the truth has no noise."""
+    seeds = context.seeds(len(targets))
+    x, y = planted_data(targets, inputs, seeds, samples=samples, noise=noise)
+    points = inputs.sample(fresh, generator=context.seed + 2**40, dtype=torch.float32)
+    return Task(inputs, x, y, points, torch.stack([f(points) for f in targets], dim=1))
+
+
+def bike_task(context: Context, *, samples: int, repeats: int) -> Task:
+    """Bike sharing before July 2012: a fifth held out, the same for all, training hours by repeat.
+
+    Raises UserError for more samples than there are hours.
+    """
+    (x, y), _ = bike_hours(bike_sharing(context.data_dir))
+    held_out, rest = _shuffled(len(x), context.seed).tensor_split([len(x) // 5])
+    if samples > len(rest):
+        raise UserError(f"{samples} hours were asked for training, there are {len(rest)}")
+    seeds = context.seeds(repeats)
+    chosen = torch.stack([rest[_shuffled(len(rest), seed)[:samples]] for seed in seeds])
+    truth = y[held_out, None].expand(-1, repeats)
+    return Task(Empirical(x[held_out]), x[chosen], y[chosen], x[held_out], truth)
+
+
+def _shuffled(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+def pure_effects(name: str, inputs: Inputs) -> dict[int, SumOfProducts]:
+    """Effects by order of "pure 1", "pure 2", "pure 3" or their sum, "mixture"; else none.
+
+    Each is the paper's generator made pure under the inputs, at variance 1.
+    """
+    if not name.startswith(("pure", "mixture")):
+        return {}
+    orders = (1, 2, 3) if name == "mixture" else (int(name.removeprefix("pure ")),)
+    pure = {k: paper_generator(k, pure_under=inputs) for k in orders}
+    return {k: _scaled(f, covariance(f, f, inputs) ** -0.5) for k, f in pure.items()}
+
+
+def sum_of(effects: dict[int, SumOfProducts]) -> SumOfProducts:
+    """The function whose effects these are."""
+    return SumOfProducts(tuple(term for effect in effects.values() for term in effect.terms))
+
+
+def _scaled(f: SumOfProducts, scale: float) -> SumOfProducts:
+    return SumOfProducts(tuple(Term(scale * t.coefficient, t.factors) for t in f.terms))
+
+
+def bike_hours(hours: pd.DataFrame) -> tuple[Pair, Pair]:
+    """Train and test points and targets of bike sharing, float32, standardised by the first.
+
+    As released: 13 inputs (all columns but the counts and the row number), the date as the index
+    of the day, hours before July 2012 for training.
+    """
+    train = torch.tensor((hours["dteday"] < TEST_FROM).to_numpy(copy=True))
+    day = hours["dteday"].astype("category").cat.codes
+    x = hours.assign(dteday=day).drop(columns=list(NOT_INPUTS)).to_numpy(dtype=np.float64)
+    y = hours["cnt"].to_numpy(dtype=np.float64)
+    x = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
+    y = (y - y[train].mean()) / y[train].std()
+    points, targets = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
+    return (points[train], targets[train]), (points[~train], targets[~train])
+
+
+# Measuring: what networks answer, hold of an effect, and are to boosted trees.
+
+
+def answers(function: Callable[[Tensor], Tensor], x: Tensor, *, chunk: int = 2**9) -> Tensor:
+    """A function's values at points [n, d], [n] or [n, outputs], computed `chunk` rows at a time.
+
+    Without gradients. A chunk bounds the memory that hidden units of a large ensemble take.
+    """
+    with torch.no_grad():
+        return torch.cat([function(part) for part in x.split(chunk)])
+
+
+class Together(nn.Module):
+    """Ensembles of several shapes as one function, [n, members of all]: one sample serves all."""
+
+    def __init__(self, ensembles: Sequence[MLPEnsemble]) -> None:
+        super().__init__()
+        self.ensembles = nn.ModuleList(ensembles)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([ensemble(x) for ensemble in self.ensembles], dim=1)
+
+
+def amplitudes(values: Tensor, effect: Tensor) -> Tensor:
+    """<g, F> / <F, F> of every column g of `values` [n, m], F centred: how much of F each holds.
+
+    `effect` [n] are the values of F at the same points, drawn from the inputs' distribution. What
+    `interactions.theory.amplitude` knows exactly of planted functions, from a sample.
+    """
+    centred = effect - effect.mean()
+    return centred @ values / (centred @ centred)
+
+
+def boosted_trees(ensemble: MLPEnsemble, x: Tensor, max_order: int) -> OrderSpectrum:
+    """The released measurement of every network, each on the points of its own data set.
+
+    `x` is [n, d] for all, or [E, n, d].
+    """
+    variances = []
+    for i in range(ensemble.members):
+        points = x if x.ndim == 2 else x[i]
+        own = answers(ensemble.select([i]), points.to(ensemble.flat), chunk=len(points))
+        spectrum = released_distillation(points, own, max_order=max_order)
+        variances.append(spectrum.variance)
+    return OrderSpectrum.known(
+        np.concatenate(variances),
+        error=np.nan,
+        share_error=np.nan,
+        method=spectrum.method,
+        evaluations=spectrum.evaluations,
+        converged=False,
+    )
+
+
+def tree_shares(network: MLPEnsemble, x: Tensor) -> np.ndarray:
+    """Shares of V_1 + V_2 + V_3 by boosted trees, as released, of an ensemble of one, [3]."""
+    own = answers(network, x.to(network.flat))[:, 0]
+    parts = released_distillation(x, own).variance[:3]
+    return parts / parts.sum()
+
+
+def with_trees_if_possible(settings: S, field: str) -> S:
+    """The settings, their `field` emptied where it asks for boosted trees and XGBoost is missing.
+
+    To be called where a run is split into shards: what a shard measures must follow from its
+    settings alone, for they are its name. A run without trees would else count as the one with.
+    """
+    wanted = getattr(settings, field)
+    if not wanted or importlib.util.find_spec("xgboost") is not None:
+        return settings
+    print(
+        "  XGBoost is missing, so nothing is measured by boosted trees: "
+        'pip install "interactions[xgboost]", and the same command adds them',
+        file=sys.stderr,
+    )
+    return replace(settings, **{field: type(wanted)()})

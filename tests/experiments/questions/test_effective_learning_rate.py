@@ -1,0 +1,68 @@
+"""One step under dropout, against the step along its expected gradient."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.questions import effective_learning_rate
+from experiments.running.context import Context
+from interactions import Dropout, MLPEnsemble, Samples, fit
+
+CONTEXT = Context(quiet=True)
+TINY = effective_learning_rate.PRESETS["controlled", "tiny"]
+
+
+def test_steps_of_networks_are_those_along_their_expected_gradient() -> None:
+    """SGD: the mean over drawn masks against the average over all masks, within four errors."""
+    settings = replace(TINY, orders=(1, 2, 4), draws=64, points=8)
+    table = effective_learning_rate.run(settings, CONTEXT)
+    table = table[(table["optimizer"] == "sgd") & table["expected"].notna()]
+    assert set(table["part"]) == {"start", "training"}
+    assert set(table["model"]) == {"products", "depth 1", "depth 2"}
+    for row in table.itertuples():
+        assert abs(row.moved - row.expected) <= 4 * row.standard_error + 1e-3, row
+
+
+def test_the_one_step_is_the_optimizers_own() -> None:
+    task = effective_learning_rate._Task(2, TINY, CONTEXT)
+    weights = MLPEnsemble((4, 8, 1), seeds=[0], dtype=torch.float64).flat.detach()
+    ensemble = task.network(weights, 1, Dropout(inputs=0.5), 3)
+    moved = task.moved(ensemble, task.drawn(ensemble))
+    for optimizer in ("sgd", "adam"):
+        again = task.network(weights, 1, Dropout(inputs=0.5), 3)
+        before = task.amplitudes(again)
+        x, y = task.batch(0)
+        rate = effective_learning_rate.SMALL
+        fit(again, Samples(x, y), steps=1, optimizer=optimizer, learning_rate=rate)
+        torch.testing.assert_close(task.amplitudes(again) - before, moved[optimizer])
+
+
+def test_steps_along_the_effect_are_those_without_dropout_at_rate_zero() -> None:
+    """Of networks: every ratio is 1, and so is that of norms from the same start."""
+    table = effective_learning_rate.run(replace(TINY, rates=(0.0,), norm_rates=(0.0,)), CONTEXT)
+    start = table[table["part"] == "start"]
+    np.testing.assert_allclose(start["moved"], 1, rtol=1e-6)
+    norms = table[table["part"] == "norm"]
+    np.testing.assert_allclose(norms[["moved", "own_norm"]], 1, rtol=1e-5)
+    assert (norms["norm"] - 1).abs().max() > 1e-3
+
+
+def test_the_summary_has_means_of_first_steps_and_medians_of_norms() -> None:
+    cell = {"placement": "input", "model": "depth 1", "kind": "classic", "optimizer": "sgd"}
+    cell |= {"order": 1, "rate": 0.5, "law": 0.5, "expected": 0.4}
+    table = pd.DataFrame(
+        [
+            cell | {"part": part, "repeat": i, "moved": x, "norm": x, "own_norm": 2 * x}
+            for part in ("start", "training", "norm")
+            for i, x in enumerate((0.1, 0.2, 0.9))
+        ]
+    )
+    found = effective_learning_rate.summary(table).set_index("part")
+    assert found.index.tolist() == ["start", "norm"]
+    assert found.loc["start", "moved"] == pytest.approx(0.4)
+    assert found.loc["norm", ["moved", "norm", "own_norm"]].tolist() == [0.2, 0.2, 0.4]
