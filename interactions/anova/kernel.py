@@ -181,7 +181,7 @@ def prepared_spectrum(
     if not look.total.any():
         return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": _most_in_memory(evaluate, basis, max_order),
+        "memory": most_in_memory(evaluate, basis, max_order),
         "arithmetic": _most_in_time(m, basis, max_order),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
@@ -229,7 +229,7 @@ def _products(basis: Basis, max_order: int) -> str:
     return "/".join(f"{c:,}" for c in counts)
 
 
-def _most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
+def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
     """Points per block whose coordinates, values (twice, when centred) and features fit."""
     numbers = evaluate.inputs.dim + 2 * (evaluate.outputs or 1)
     numbers += max(sum(basis.widths(k)) for k in range(1, max_order + 1))
