@@ -13,55 +13,19 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.linalg import eigh_tridiagonal, qr
 from scipy.special import ndtr
 from torch import Tensor
 
+from .arrays import numbers
+
 FEW_VALUES = 128
 """A column with no more distinct values has a knot on each."""
-
-
-def numbers(values: object, name: str, *, finite: bool = False) -> np.ndarray:
-    """Values of any array-like, data frames included, as float64; float32 is kept.
-
-    Raises
-    ------
-    TypeError
-        For dates, text and other values that are not numbers, naming the columns.
-    ValueError
-        With `finite`, for NaN and infinity, naming the columns.
-    """
-    if isinstance(values, Tensor):
-        values = values.detach().cpu().numpy()
-    names = [*values.columns] if isinstance(values, pd.DataFrame) else None
-    table = values if names is not None else np.asarray(values)
-    if names is not None:
-        dtypes = [table.iloc[:, j].dtype for j in range(len(names))]
-        wrong = [n for n, t in zip(names, dtypes, strict=True) if not _numeric(t)]
-        # Missing numbers of nullable columns become NaN, and are then found as such.
-        table = table if wrong else table.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        wrong = [] if _numeric(table.dtype) else ["all"]
-    if wrong:
-        raise TypeError(
-            f"{name} must be numbers: columns {wrong} hold others (dates, text or objects). Give "
-            "dates as numbers of days and categories as codes"
-        )
-    table = table if table.dtype == np.float32 else table.astype(np.float64)
-    if finite and not np.isfinite(table).all():
-        bad = np.flatnonzero(~np.isfinite(table.reshape(len(table), -1)).all(axis=0))
-        shown = [names[j] for j in bad] if names is not None else bad.tolist()
-        raise ValueError(f"{name} has NaN or infinite values in columns {shown}")
-    return table
-
-
-def _numeric(dtype: object) -> bool:
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
 
 
 def check_order(max_order: int, dim: int) -> None:
@@ -347,9 +311,10 @@ class Empirical(Inputs):
     def __repr__(self) -> str:
         return f"Empirical({len(self._sorted)} rows, dim={self.dim})"
 
-    @property
+    @cached_property
     def support_sizes(self) -> np.ndarray:
-        return 1.0 + (np.diff(self._sorted, axis=0) > 0).sum(axis=0)
+        # A column at a time, for a comparison of all would be a table of the data's size.
+        return np.array([1.0 + np.count_nonzero(c[1:] != c[:-1]) for c in self._sorted.T])
 
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
         table = self._table(u.dtype, u.device)

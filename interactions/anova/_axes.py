@@ -59,8 +59,8 @@ def few_valued(inputs: Inputs, most: float) -> set[int]:
 def axes(inputs: Inputs, size: int, *, whole: set[int], kinks: Sequence[float] = ()) -> list[Axis]:
     """An axis for every input: all values of those in `whole`, else about `size` nodes."""
     made: list[Axis] = []
-    for j in range(inputs.dim):
-        if j in whole or inputs.support_sizes[j] <= size:
+    for j, values in enumerate(inputs.support_sizes):
+        if j in whole or values <= size:
             made.append(_every_value(inputs, j))
         elif made and not isinstance(inputs, Empirical):
             made.append(made[0])  # all inputs of the other distributions are alike

@@ -16,7 +16,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from ..inputs import Empirical, Inputs, Normal, Uniform, check_order, numbers
+from ..arrays import numbers
+from ..inputs import Empirical, Inputs, Normal, Uniform, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY
 from .kernel import BLOCKS, kernel_spectrum_from_samples

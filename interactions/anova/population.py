@@ -15,7 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import Empirical, numbers
+from ..arrays import numbers
+from ..inputs import Empirical
 from ..spectrum import OrderSpectrum
 from .exact import ROUNDING
 from .measure import OF_THESE_ROWS, order_spectrum

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -154,3 +155,14 @@ def test_nodes_of_a_column_are_values_that_carry_a_polynomial() -> None:
     assert set(nodes) <= set(column)
     through = BarycentricInterpolator(nodes, np.sin(nodes / 3))
     assert np.abs(through(column) - np.sin(column / 3)).max() < 1e-7
+
+
+def test_values_are_counted_a_column_at_a_time() -> None:
+    """A comparison of all columns at once would take a table of the size of the data."""
+    inputs = Empirical(np.random.default_rng(2).integers(0, 7, size=(20_000, 30)))
+    tracemalloc.start()
+    sizes = inputs.support_sizes
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(sizes, 7.0)
+    assert peak < 20_000 * 30 / 4
