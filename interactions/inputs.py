@@ -81,6 +81,10 @@ class Inputs(ABC):
         """Number of distinct values of each input, [d]; infinite for continuous marginals."""
         return np.full(self.dim, np.inf)
 
+    def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values of an input that takes finitely many, ascending, and their probabilities."""
+        return self.quadrature(int(self.support_sizes[coordinate]), coordinate=coordinate)
+
     @abstractmethod
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients a, b of the orthonormal polynomials p_0 .. p_degree, each [d, degree + 1].
@@ -183,12 +187,8 @@ class Uniform(_Alike):
     def quadrature(
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
-        nodes, weights = _legendre(size, self.pieces(breakpoints))
+        nodes, weights = _legendre(size, _pieces(self.low, self.high, breakpoints))
         return nodes, weights / (self.high - self.low)
-
-    def pieces(self, breakpoints: Sequence[float]) -> np.ndarray:
-        """Ends of the pieces that `quadrature` integrates one by one, ascending."""
-        return _pieces(self.low, self.high, breakpoints)
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return np.linspace(self.low, self.high, size)
@@ -227,17 +227,11 @@ class Normal(_Alike):
             _, b = self.recurrence(max(size - 1, 1))
             z, v = eigh_tridiagonal(np.zeros(size), b[0, 1:size] / self.std)
             return self.mean + self.std * z, v[0] ** 2
-        z, w = _legendre(size, (self.pieces(breakpoints) - self.mean) / self.std)
+        kinks = [(p - self.mean) / self.std for p in breakpoints]
+        # Nine standard deviations leave out less than 1e-18 of the mass.
+        z, w = _legendre(size, _pieces(-9.0, 9.0, [*kinks, *range(-6, 7, 3)]))
         w = w * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) / (ndtr(9.0) - ndtr(-9.0))
         return self.mean + self.std * z, w
-
-    def pieces(self, breakpoints: Sequence[float]) -> np.ndarray:
-        """Ends of the pieces that `quadrature` integrates one by one, ascending.
-
-        Nine standard deviations leave out less than 1e-18 of the mass.
-        """
-        kinks = [(p - self.mean) / self.std for p in breakpoints]
-        return self.mean + self.std * _pieces(-9.0, 9.0, [*kinks, *range(-6, 7, 3)])
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return self.mean + self.std * np.linspace(-5.0, 5.0, size)
@@ -264,14 +258,10 @@ class Rademacher(Inputs):
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
         return torch.where(u < 0.5, -1.0, 1.0).to(u.dtype)
 
-    def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
-        """The two values and their probabilities."""
-        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
-
     def quadrature(
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
-        return self.support(coordinate)
+        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return np.array([-1.0, 1.0])

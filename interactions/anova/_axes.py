@@ -92,7 +92,7 @@ def _between(inputs: Inputs, coordinate: int, size: int, kinks: Sequence[float])
         x, weights = inputs.support(coordinate)
     else:
         nodes, _ = inputs.quadrature(size, coordinate=coordinate, breakpoints=kinks)
-        edges = inputs.pieces(kinks)[1:-1] if kinks else np.empty(0)
+        edges = _edges(nodes, size, kinks)
         fine = max(FINE, size)
         x, weights = inputs.quadrature(fine, coordinate=coordinate, breakpoints=kinks)
     pieces = np.split(nodes, len(edges) + 1)
@@ -110,6 +110,15 @@ def _between(inputs: Inputs, coordinate: int, size: int, kinks: Sequence[float])
     first[:, 0] = 1.0
     _, r = np.linalg.qr(np.sqrt(weights)[:, None] * read(x) @ first)
     return Axis(nodes, read, r @ np.linalg.inv(first), whole=False)
+
+
+def _edges(nodes: np.ndarray, size: int, kinks: Sequence[float]) -> np.ndarray:
+    """Ends of the pieces of `size` nodes each: kinks, or where there is none any place between."""
+    left, right = nodes[size - 1 : -1 : size], nodes[size::size]
+    edges = (left + right) / 2
+    for kink in kinks:
+        edges[(left < kink) & (kink < right)] = kink
+    return edges
 
 
 def _lagrange(nodes: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from scipy import stats
 from torch import Tensor
 
 from ..arrays import numbers
-from ..inputs import Empirical, Inputs, Normal, Uniform, check_order
+from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY
 from .kernel import BLOCKS, kernel_spectrum_from_samples
@@ -149,11 +149,11 @@ def _check_points(x: Tensor, inputs: Inputs, names: list) -> None:
 
 def _check_support(column: np.ndarray, inputs: Inputs, j: int, name: object) -> None:
     rounding = 4 * np.finfo(column.dtype).eps
-    if isinstance(inputs, Normal):
-        return
     if isinstance(inputs, Uniform):
         slack = rounding * max(abs(inputs.low), abs(inputs.high))
         bad = (column < inputs.low - slack) | (column > inputs.high + slack)
+    elif np.isinf(inputs.support_sizes[j]):
+        return
     else:
         values, _ = inputs.support(j)
         right = np.searchsorted(values, column).clip(max=len(values) - 1)
@@ -172,10 +172,10 @@ def _check_marginal(column: np.ndarray, inputs: Inputs, j: int, name: object) ->
     """A Kolmogorov-Smirnov test; for inputs of single values, it errs to the safe side."""
     n = len(column)
     at = np.sort(column)
-    if isinstance(inputs, Uniform):
-        low = high = ((at - inputs.low) / (inputs.high - inputs.low)).clip(0, 1)
-    elif isinstance(inputs, Normal):
-        low = high = stats.norm.cdf(at, inputs.mean, inputs.std)
+    if np.isinf(inputs.support_sizes[j]):
+        u = (np.arange(ROWS) + 0.5) / ROWS
+        quantiles = inputs.quantile(torch.as_tensor(u), torch.tensor(j)).numpy()
+        low = high = np.interp(at, quantiles, u)
     else:
         values, weights = inputs.support(j)
         slack = 1e-6 * np.abs(at) + np.finfo(float).tiny
