@@ -9,11 +9,7 @@ are not to be measured, so curves are compared with those of related backgrounds
 input with probability RELATION = 1/2: an effect of order k that holds the input then counts
 RELATION^(k-1) times (the noise operator, as for resampled functions). What is lost of orders 2 to
 K is therefore at most the sum over the inputs of what related curves have in common outside of
-the basis, over RELATION^(K-1).
-
-Curves are read at knots and continued linearly between them. An input with few distinct values
-has a knot on each, so that nothing is lost between knots; a rare value gets a function of its own
-only where it carries variance.
+the basis, over RELATION^(K-1). A rare value gets a function only where it carries variance.
 """
 
 from __future__ import annotations
@@ -27,36 +23,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Empirical, Inputs
+from ..inputs import Inputs
+from ._curves import (
+    CHECK_POINTS,
+    RELATION,
+    RELATIVES,
+    backgrounds,
+    check_points,
+    curves_at,
+    density_ratio,
+    families_of,
+    first_knots,
+    hat_moments,
+    interpolate,
+    read_curves,
+    told_apart,
+)
 from ._evaluate import Evaluator
 from ._pilot import Look
 
-KNOTS = 32
-"""Knots of an input with many values, to begin with."""
-MOST_KNOTS = 160
-"""Knots up to which intervals are halved where curves jump."""
 SEEN = 8
 """Points that carry the variance of an uneven function, on which every input has a knot."""
-JUMP = 1 / 50
-"""Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
-FINEST = 1e-3
-"""Tolerance for which knots are set where a smaller one is asked for."""
-RELATION = 0.5
-RELATIVES = 4
-"""Backgrounds in a family, each of which takes every input from either of two parents."""
 FAMILIES = 8
 """Families by which an input's functions are checked, at most; 2 at least."""
 UNEVEN_FAMILIES = 20
 """The same where rare points carry much of the variance."""
-BACKGROUNDS = (0.5, 0.0, 0.25, 0.25)
-"""Parts of the backgrounds that are plain, tilted to rare values, in proportion to the variance
-that was seen at a point, and in proportion to the square of that."""
-UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
-"""The same where rare points carry much of the variance."""
 CURVES = 3
 """Curves for each family, by which the functions are chosen."""
-CHECK_POINTS = 40
-"""Points at which a curve is checked, one in each of equal strata."""
 MOST_FUNCTIONS = 24
 """Functions of one input, at most."""
 OUTSIDE = (4.0, 1.0, 0.25)
@@ -155,22 +148,12 @@ class Adapted:
         columns = torch.arange(most, device=x.device) < kept[:, None]
         knots, values = self.knots.to(x), self.values[..., :most].to(x)
         parts = x.split(_rows(columns.numel()))
-        return torch.cat([_interpolate(part, knots, values)[:, columns] for part in parts])
+        return torch.cat([interpolate(part, knots, values)[:, columns] for part in parts])
 
 
 def _rows(numbers: int) -> int:
     """Points to evaluate at once, of so many numbers each: a few MiB."""
     return max(1, 2**20 // max(numbers, 1))
-
-
-def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """[n, d, Q] at points [n, d] of functions with values [d, G, Q] at knots [d, G]."""
-    dim, size = knots.shape
-    at = torch.searchsorted(knots, x.T.contiguous(), right=True).sub_(1).clamp_(0, size - 2).T
-    at = at + size * torch.arange(dim, device=x.device)
-    flat, values = knots.flatten(), values.flatten(0, 1)
-    part = ((x - flat[at]) / (flat[at + 1] - flat[at])).unsqueeze(-1)
-    return torch.lerp(values[at], values[at + 1], part)
 
 
 def adapted(
@@ -198,7 +181,7 @@ def adapted(
         that the basis is for.
     """
     inputs, total = evaluate.inputs, look.total
-    grids = [_first_knots(inputs, j) for j in range(inputs.dim)]
+    grids = [first_knots(inputs, j) for j in range(inputs.dim)]
     price = family_cost(inputs)
     seen = SEEN if look.uneven and budget >= 2 * (price + CURVES * SEEN * inputs.dim) else 0
     most = UNEVEN_FAMILIES if look.uneven else FAMILIES
@@ -210,7 +193,7 @@ def adapted(
     )
     outside = []
     for j in range(inputs.dim):
-        family = _families(evaluate, look, families, generator)
+        family = families_of(evaluate, look, families, generator)
         outside.append(_outside(evaluate, look, knots[j], values[j], *family, j, generator))
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
@@ -238,27 +221,8 @@ def adapted(
 
 def family_cost(inputs: Inputs) -> int:
     """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
-    knots = sum(len(_first_knots(inputs, j)) for j in range(inputs.dim))
+    knots = sum(len(first_knots(inputs, j)) for j in range(inputs.dim))
     return CURVES * knots + inputs.dim * RELATIVES * CHECK_POINTS
-
-
-def _first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
-    """Knots of one input, also among the values that are rare beside a frequent one."""
-    knots = inputs.knots(KNOTS, coordinate=coordinate)
-    if not isinstance(inputs, Empirical) or len(knots) >= KNOTS:
-        return knots
-    values, _ = inputs.support(coordinate)
-    rows = np.linspace(0, len(values) - 1, min(len(values), KNOTS)).round().astype(int)
-    return np.union1d(knots, values[rows])
-
-
-def _between(inputs: Inputs, coordinate: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """A value of the input between each two that are given, where there is one."""
-    if not isinstance(inputs, Empirical):
-        return (low + high) / 2
-    values, _ = inputs.support(coordinate)
-    a, b = np.searchsorted(values, low), np.searchsorted(values, high)
-    return values[((a + b) // 2)[b - a > 1]]
 
 
 def _choose(
@@ -273,18 +237,18 @@ def _choose(
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
     inputs = evaluate.inputs
-    background, bins = _backgrounds(evaluate, look, curves, generator)
+    background, bins = backgrounds(evaluate, look, curves, generator)
     telling = look.x[look.where_it_varies(seen, generator)].double().cpu().numpy()
     found = []
     for j, grid in enumerate(grids):
         # Where the variance was seen there is a knot, so that no needle is missed.
-        grid = np.union1d(grid, telling[:, j])
+        grid = told_apart(np.union1d(grid, telling[:, j]), evaluate.dtype)
         # What the inputs behind may need at least is not spent on this one.
         reserved = curves * sum(map(len, grids[j + 1 :]))
-        grid, f = _read(evaluate, look, background, bins, grid, j, tolerance, stop - reserved)
-        gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
+        grid, f = read_curves(evaluate, look, background, bins, grid, j, tolerance, stop - reserved)
+        gram = torch.as_tensor(hat_moments(inputs, grid, j)).to(f)
         mass = gram.sum(dim=0)
-        part = _part(f, mass, look, bins, j) / curves
+        part = density_ratio(f, mass, look, bins, j) / curves
         f = f - torch.tensordot(mass, f, dims=1)
         moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
         some, functions = _karhunen_loeve(moment, gram)
@@ -307,118 +271,6 @@ def _choose(
             slope = (functions[-1] - functions[-2]) / (knots[j, g - 1] - knots[j, g - 2])
             values[j, g:, :q] = functions[-1] + slope * (knots[j, g:, None] - knots[j, g - 1])
     return knots, values, carried.cpu().numpy()
-
-
-def _read(
-    evaluate: Evaluator,
-    look: Look,
-    background: Tensor,
-    bins: Tensor,
-    grid: np.ndarray,
-    j: int,
-    tolerance: float,
-    stop: int,
-) -> tuple[np.ndarray, Tensor]:
-    """Knots along input j, closer where curves jump, and the curves there [G, backgrounds, m].
-
-    A curve that is continued linearly over a jump is wrong by up to the square of the jump, on
-    as much as lies between the two knots: intervals are halved until that matters no more.
-    """
-    inputs = evaluate.inputs
-    f = _curves(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
-    while len(grid) < MOST_KNOTS:
-        hats = _gram(inputs, grid, j).sum(axis=0)
-        width = torch.as_tensor(np.minimum(hats[1:], hats[:-1])).to(f)
-        part = _part(f, torch.as_tensor(hats).to(f), look, bins, j)
-        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, look.share) / f.shape[1]
-        wrong = (jumps * width).cpu().numpy()
-        some = np.flatnonzero(wrong > JUMP * max(tolerance, FINEST))
-        some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
-        new = np.setdiff1d(_between(inputs, j, grid[some], grid[some + 1]), grid)
-        new = new[: max(0, stop - evaluate.evaluations) // len(background)]
-        if not len(new):
-            break
-        more = _curves(evaluate, background, torch.as_tensor(new, device=evaluate.device), j)
-        order = np.argsort(np.append(grid, new))
-        grid = np.append(grid, new)[order]
-        f = torch.cat([f, more])[torch.as_tensor(order, device=f.device)]
-    return grid, f
-
-
-def _part(f: Tensor, mass: Tensor, look: Look, bins: Tensor, j: int) -> Tensor:
-    """Density of plain backgrounds over that of `_backgrounds`, [backgrounds].
-
-    Some are as frequent as what their curve along input j carries, and some as the square of it.
-    That is known from the curve itself, [points, backgrounds, m], whose points stand for a mass
-    each.
-    """
-    square = (f - look.centre).square() @ look.share
-    plain, tilted, large, largest = _mixture(look)
-    density = plain + mass @ (large * square + largest * square.square() / look.fourth())
-    if tilted:
-        density = density + tilted * look.rare.ratio(bins, without=j)
-    return 1 / density
-
-
-def _mixture(look: Look) -> tuple[float, float, float, float]:
-    """Parts of the backgrounds that are plain, tilted to rare values, and where f varies."""
-    return UNEVEN_BACKGROUNDS if look.uneven else BACKGROUNDS
-
-
-def _backgrounds(
-    evaluate: Evaluator, look: Look, count: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Points [count, d] and their bins: some plain, some rare, some where the look saw variance."""
-    like = {"generator": generator, "dtype": evaluate.dtype}
-    _, tilted, *varying = _mixture(look)
-    some = round(sum(varying) * count) if look.total.any() else 0
-    rare = round(tilted * count)
-    draws = [look.rare.draw(count - some - rare, 1.0, **like), look.rare.draw(rare, 0.0, **like)]
-    chosen = look.where_it_varies(some, generator)
-    x = torch.cat([*(d.x for d in draws), look.x[chosen]])
-    bins = torch.cat([*(d.bins for d in draws), look.bins[chosen]])
-    # In random order, for some are put into groups.
-    shuffle = torch.randperm(count, generator=generator, device=x.device)
-    return x[shuffle], bins[shuffle]
-
-
-def _families(
-    evaluate: Evaluator, look: Look, families: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Points [families · RELATIVES, d], those of a family next to each other, and first ones' bins.
-
-    The first is one of `_backgrounds`; the others take each of their inputs from it or from a
-    second parent, so that any two of a family share an input with the same probability.
-    """
-    inputs = evaluate.inputs
-    first, bins = _backgrounds(evaluate, look, families, generator)
-    first = first[:, None]
-    second = inputs.sample(families, generator=generator, dtype=evaluate.dtype)[:, None]
-    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=first.device)
-    choice[:, 0] = 0.0
-    return torch.where(choice < RELATION, first, second).flatten(0, 1), bins
-
-
-def _curves(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
-    """Values [points, backgrounds, m] with input j at the points and the others held."""
-    x = background.repeat(len(points), 1)
-    x[:, j] = points.to(x).repeat_interleave(len(background))
-    return evaluate(x).unflatten(0, (len(points), len(background)))
-
-
-def _gram(inputs: Inputs, knots: np.ndarray, coordinate: int) -> np.ndarray:
-    """Second moments [G, G] of the hat functions on the knots, of which every curve is a sum."""
-    size = len(knots)
-    if size == 1:
-        return np.ones((1, 1))
-    x, weight = inputs.quadrature(8, coordinate=coordinate, breakpoints=knots.tolist())
-    at = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, size - 2)
-    part = (x - knots[at]) / (knots[at + 1] - knots[at])
-    gram = np.zeros((size, size))
-    for i, a in ((0, 1 - part), (1, part)):
-        for k, b in ((0, 1 - part), (1, part)):
-            np.add.at(gram, (at + i, at + k), weight * a * b)
-    return gram
 
 
 def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
@@ -509,10 +361,10 @@ def _outside(
     other families, which have only the effect of input j alone in common. The part outside is the
     residual of a least-squares fit at fresh points, not the knots at which the functions were read.
     """
-    points, mass = _check_points(evaluate, look, j, generator)
-    curves = _curves(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
-    part = _part(curves[:, :, 0], mass / CHECK_POINTS, look, bins, j)
-    functions = _interpolate(points[:, None], knots[None], values[None]).squeeze(1)
+    points, mass = check_points(evaluate, look, j, generator)
+    curves = curves_at(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
+    part = density_ratio(curves[:, :, 0], mass / CHECK_POINTS, look, bins, j)
+    functions = interpolate(points[:, None], knots[None], values[None]).squeeze(1)
     # Points that stand for more count more, in the fit as in the means.
     root = mass.sqrt()
     columns = torch.cat([torch.ones_like(functions[:, :1]), functions], dim=1) * root[:, None]
@@ -545,22 +397,3 @@ def _outside(
     rest = whole.sum(dim=1, keepdim=True) - explained.cumsum(dim=1)
     free = CHECK_POINTS - torch.arange(1, rest.shape[1] + 1).to(rest)
     return rest / free[:, None]
-
-
-def _check_points(
-    evaluate: Evaluator, look: Look, j: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """CHECK_POINTS values of input j and what each stands for, of mean 1.
-
-    One from each of equal strata; where rare values of the input may matter, those are equal
-    strata of a distribution in which such values are frequent.
-    """
-    inputs = evaluate.inputs
-    like = {"device": evaluate.device, "dtype": torch.float64}
-    strata = torch.arange(CHECK_POINTS, **like)
-    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
-    mass = torch.ones_like(u)
-    if look.tilt is not None or isinstance(inputs, Empirical):
-        u, mass = (look.tilt or look.rare).along(j, u)
-        mass = mass * CHECK_POINTS / mass.sum()
-    return inputs.quantile(u, torch.full_like(u, j, dtype=torch.long)), mass
