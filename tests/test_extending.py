@@ -89,8 +89,10 @@ def test_distributions_estimators_dropout_and_regularizers_come_from_outside(mon
             lambda x: x[:, 0] + x[:, 1] * x[:, 2], inputs, max_order=2, method=method
         )
         assert spectrum.share[1] == pytest.approx(1 / 3, abs=0.05)
-    kinked = Product((0, 1), factor=Factor(torch.abs, kinks=(0.0,)))
-    mean, square = 2 / math.pi, 1 / 2
+    at = 0.3
+    kinked = Product((0, 1), factor=Factor(lambda x: (x - at).abs(), kinks=(at,)))
+    mean = 2 / math.pi * (math.sqrt(1 - at**2) + at * math.asin(at))
+    square = 1 / 2 + at**2
     spectrum = order_spectrum(kinked, inputs, max_order=2, method="exact")
     assert spectrum.total_variance == pytest.approx(square**2 - mean**4, rel=1e-9)
     x = inputs.sample(33 * 200, generator=0)

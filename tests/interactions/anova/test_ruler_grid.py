@@ -254,7 +254,7 @@ def test_kinks_that_are_known_leave_nothing_to_correct() -> None:
     s = grid(f, inputs)
     np.testing.assert_allclose(s.variance, f.spectrum(inputs, 3).variance, rtol=1e-10, atol=1e-14)
     assert s.standard_error.max() < 1e-11
-    kink = Product((0, 1), factor=Factor(lambda x: x.abs(), kinks=(0.0,)))
+    kink = Product((0, 1), factor=Factor(lambda x: (x - 0.3).abs(), kinks=(0.3,)))
     s = grid(kink, Normal(dim=3))
     truth = kink.spectrum(Normal(dim=3), 3).variance
     np.testing.assert_allclose(s.variance, truth, rtol=1e-9, atol=1e-12)
