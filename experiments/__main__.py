@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import discovery
-from .errors import MissingDataError, UserError
+from .errors import MissingDataError, UserError, visible
 from .output import secure
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ Seed = Annotated[int, typer.Option(help="Everything random follows from it")]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where real data sets lie; also INTERACTIONS_DATA")
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Processes on this machine; they share cores")]
+Workers = Annotated[
+    int, typer.Option(min=1, max=1024, help="Processes on this machine; they share cores")
+]
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler whose workers compute instead")
 ]
@@ -84,7 +86,7 @@ def run(
     folder: Name = None,
 ) -> None:
     """Run one experiment, or what is missing of it; leaves its table, pictures and record."""
-    plan = _plan(name, preset, protocol, settings, set_, [seed], folder)
+    plan = _plan(name, preset, protocol, settings, set_, str(seed), folder)
     from .running import runs
 
     runs.run(plan, out, _resources(device, data_dir, workers, scheduler))
@@ -109,11 +111,14 @@ def sweep(
     folder: Name = None,
 ) -> None:
     """Run an experiment at every point of a grid; leaves one table with a column per axis."""
-    try:
-        chosen = list(dict.fromkeys(int(seed) for seed in seeds.split(",")))
-    except ValueError as error:
-        raise UserError(f"--seeds takes whole numbers, as in 0,1,2; got {seeds!r}") from error
-    plan = _plan(name, preset, protocol, settings, set_, chosen, folder)
+    plan = _plan(name, preset, protocol, settings, set_, seeds, folder)
+    if not grid and len(plan.seeds) == 1:
+        raise UserError(
+            "a sweep needs --grid field=a,b,... or several --seeds: without, it is one `run`"
+        )
+    set_names, grid_names = ({text.partition("=")[0] for text in o or ()} for o in (set_, grid))
+    if both := sorted(set_names & grid_names):
+        raise UserError(f"--set and --grid both name {both[0]}: name it once")
     plan = replace(plan, grid=tuple(grid or ()), swept=True)
     from .running import runs
 
@@ -128,10 +133,10 @@ def status(out: Out = Path("results")) -> None:
     """
     from .running.status import status
 
-    text, damages = status(out)
+    text, damages = status(_existing(out))
     typer.echo(text)
     if damages:
-        raise UserError("\n       ".join(["this is damaged:", *damages]))
+        raise UserError("\n       ".join(["this is damaged:", *map(visible, damages)]))
 
 
 @app.command()
@@ -162,12 +167,12 @@ def reproduce(
         protocols = discovery.outline(name).protocols
         for protocol in protocols if all_ else protocols[:1]:
             try:
-                plan = _plan(name, preset, protocol, None, None, [seed])
+                plan = _plan(name, preset, protocol, None, None, str(seed))
                 written, tables[name] = runs.run(plan, out, resources)
                 pictures += written
             except MissingDataError as missing:
                 skipped[name] = None
-                typer.echo(f"skipped {name}, {protocol}: {missing}\n", err=True)
+                typer.echo(f"skipped {name}, {protocol}: {visible(missing)}\n", err=True)
     typer.echo("What is left of an order-k effect under input dropout:")
     typer.echo(tables["decay_law"] + "\n")
     report(out)
@@ -194,15 +199,21 @@ def report(
     from .running.store import open_folder
     from .running.stored import unfinished
 
-    folders = [pages.STORED] if out is None else [open_folder(out), pages.STORED]
+    folders = [pages.STORED] if out is None else [open_folder(_existing(out)), pages.STORED]
     content = pages.build(folders)
     for folder in (path for place in folders for path in unfinished(place)):
-        typer.echo(f"left out, as it is not finished: {folder}", err=True)
+        typer.echo(f"left out, as it is not finished: {visible(folder)}", err=True)
     written = pages.write(content, pages.RESULTS if out is None else out)
     typer.echo(pages.summary(content).to_string(index=False))
     typer.echo(f"Judged runs in {', '.join(map(str, folders))}. Written:")
     for path in written:
         typer.echo(f"  {path}")
+
+
+def _existing(out: Path) -> Path:
+    if not out.is_dir():
+        raise UserError(f"there is no folder {out}: --out takes the folder your runs are in")
+    return out
 
 
 def _resources(
@@ -224,12 +235,12 @@ def _plan(
     protocol: str | None,
     file: Path | None,
     changes: list[str] | None,
-    seeds: list[int],
+    seeds: str,
     folder: str | None = None,
 ) -> Plan:
     presets = discovery.load(name).PRESETS  # First: a name that is unknown is told at once.
     from .running.plans import Plan, check_name
-    from .running.settings import change, choose, from_file
+    from .running.settings import change, choose, from_file, read_seeds
 
     protocol, settings = choose(presets, protocol=protocol, preset=preset)
     if file is not None:
@@ -237,7 +248,7 @@ def _plan(
     settings = change(settings, changes or [])
     if folder is not None:
         check_name(folder)
-    return Plan(name, protocol, preset, settings, tuple(seeds), name=folder)
+    return Plan(name, protocol, preset, settings, read_seeds(seeds), name=folder)
 
 
 def main() -> None:
@@ -246,7 +257,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo("\n".join(map(visible, f"error: {error}".split("\n"))), err=True)
         sys.exit(error.status)
 
 

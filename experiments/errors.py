@@ -1,4 +1,4 @@
-"""Errors a user can mend, and what was perhaps meant."""
+"""Errors a user can mend, what was perhaps meant, and how a terminal may show it."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def perhaps(word: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' with the known word nearest to a mistaken one, else nothing."""
     near = get_close_matches(word.lower().replace("-", "_"), known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def visible(text: object) -> str:
+    """A text on one line, with escapes for all that a terminal would act on instead of showing it.
+
+    For what comes from files and arguments, whoever wrote them.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

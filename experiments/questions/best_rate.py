@@ -10,7 +10,7 @@ numbers of steps, for the best rate depends on the length of training as well.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ class Settings:
 
     orders: tuple[int, ...] = (1, 2, 3)
     noises: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
-    placements: tuple[str, ...] = PLACEMENTS
+    placements: tuple[str, ...] = field(default=PLACEMENTS, metadata={"among": PLACEMENTS})
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625)
     repeats: int = 10
     steps: tuple[int, ...] = (300, 1000, 3000)
@@ -48,12 +48,6 @@ class Settings:
     batch_size: int = 128
     learning_rate: float = 1e-3
     test_points: int = 10_000
-
-    def __post_init__(self) -> None:
-        if not all(noise >= 0 for noise in self.noises):
-            raise ValueError(f"noises must not be negative, got {self.noises}")
-        if unknown := set(self.placements) - set(PLACEMENTS):
-            raise ValueError(f"unknown placements {sorted(unknown)}: choose from {PLACEMENTS}")
 
 
 PRESETS = {

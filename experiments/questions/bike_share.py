@@ -14,13 +14,14 @@ the training hours.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import torch
 
 from interactions import Empirical, MLPEnsemble, Samples, fit, order_spectrum
+from interactions.networks import ACTIVATIONS
 
 from ..running.context import Context
 from ..running.data import bike_sharing
@@ -48,27 +49,23 @@ class Settings:
     """
 
     rates: tuple[float, ...] = (0.0, 0.05, 0.125, 0.25, 0.375, 0.5)
-    placements: tuple[str, ...] = ("both",)
+    placements: tuple[str, ...] = field(default=("both",), metadata={"among": PLACEMENTS})
     repeats: int = 2
-    epochs: tuple[int, ...] = (0, 5, 10, 20)
-    tree_epochs: tuple[int, ...] = ()
-    validation: float = 0.0
-    activation: str = "sigmoid"
+    epochs: tuple[int, ...] = field(default=(0, 5, 10, 20), metadata={"range": "[0, 1e7]"})
+    tree_epochs: tuple[int, ...] = field(default=(), metadata={"range": "[0, 1e7]"})
+    validation: float = field(default=0.0, metadata={"range": "[0, 1)"})
+    activation: str = field(default="sigmoid", metadata={"among": ACTIVATIONS})
     width: int = 128
     depth: int = 4
     batch_size: int = 32
     learning_rate: float = 1e-3
-    max_order: int = 3
+    max_order: int = field(default=3, metadata={"range": "[1, 13]"})
     tolerance: float = 0.03
     budget: int = 2**20
 
     def __post_init__(self) -> None:
-        if unknown := set(self.placements) - set(PLACEMENTS):
-            raise ValueError(f"unknown placements {sorted(unknown)}: choose from {PLACEMENTS}")
         if extra := set(self.tree_epochs) - set(self.epochs):
             raise ValueError(f"tree_epochs {sorted(extra)} are not among the epochs")
-        if not 0 <= self.validation < 1:
-            raise ValueError(f"validation must lie between 0 and 1, got {self.validation}")
 
 
 RELEASED = Settings()

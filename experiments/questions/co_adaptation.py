@@ -8,7 +8,7 @@ dropout, and looked at before, early and late in training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import torch
@@ -33,10 +33,10 @@ class Settings:
     noise of variance 1; the noise alone has the same total variance.
     """
 
-    targets: tuple[str, ...] = TARGETS
+    targets: tuple[str, ...] = field(default=TARGETS, metadata={"among": TARGETS})
     rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     repeats: int = 20
-    steps: tuple[int, ...] = (0, 300, 3000)
+    steps: tuple[int, ...] = field(default=(0, 300, 3000), metadata={"range": "[0, 1e7]"})
     dim: int = 10
     orders: int = 3
     subsets: int = 5
@@ -48,8 +48,8 @@ class Settings:
     points: int = 2000
 
     def __post_init__(self) -> None:
-        if unknown := set(self.targets) - set(TARGETS):
-            raise ValueError(f"unknown targets {sorted(unknown)}: choose from {TARGETS}")
+        if self.orders > self.dim:
+            raise ValueError(f"orders must be at most the number of inputs, {self.dim}")
 
 
 PRESETS = {

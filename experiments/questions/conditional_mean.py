@@ -39,10 +39,6 @@ class Settings:
     points: int = 1_000_000
     shared: bool = True
 
-    def __post_init__(self) -> None:
-        if min(self.orders) < 1:
-            raise ValueError(f"orders must be positive, got {self.orders}")
-
 
 TINY = Settings(rates=(0.0, 0.5), repeats=2, points=100_000)
 CONTROLLED = Settings(points=500_000, shared=False)

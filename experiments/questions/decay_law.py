@@ -8,7 +8,7 @@ functions the prediction is the dilation x -> F((1-r) x), which differs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,8 @@ FREQUENCY = 2.5
 class Settings:
     """`products` and `sines` are the orders of the planted products of x and of sin(2.5 x)."""
 
-    products: tuple[int, ...] = (1, 2, 3)
-    sines: tuple[int, ...] = (1,)
+    products: tuple[int, ...] = field(default=(1, 2, 3), metadata={"empty": True})
+    sines: tuple[int, ...] = field(default=(1,), metadata={"empty": True})
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5)
     repeats: int = 3
     dim: int = 5
@@ -42,7 +42,7 @@ class Settings:
     test_points: int = 2**16
 
     def __post_init__(self) -> None:
-        if min(self.products + self.sines) < 1 or max(self.products + self.sines) > self.dim:
+        if not 1 <= max(self.products + self.sines, default=0) <= self.dim:
             raise ValueError(f"orders must lie between 1 and the number of inputs, {self.dim}")
 
 

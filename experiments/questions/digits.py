@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,7 @@ DROPOUTS = {
     "per layer": lambda widths: Dropout(inputs=0.2, hidden=0.5),
     "by width": lambda widths: Dropout(hidden=[0.5 * w / max(widths) for w in widths]),
 }
+VARIANTS = (*DROPOUTS, *(f"{name} augmented" for name in DROPOUTS))
 LOOKS = ("stopped", "last")
 CLASSES = 10
 MARGINALS = 10_000
@@ -65,30 +66,28 @@ class Settings:
     their spectra are measured at `looks`, which may be fewer.
     """
 
-    variants: tuple[str, ...] = (*DROPOUTS, "none augmented", "half augmented")
+    variants: tuple[str, ...] = field(
+        default=(*DROPOUTS, "none augmented", "half augmented"), metadata={"among": VARIANTS}
+    )
     repeats: int = 5
     samples: int = 10_000
     validation: int = 2000
-    test_images: int = 10_000
-    widths: tuple[int, ...] = (128, 64)
+    test_images: int = field(default=10_000, metadata={"range": "[1, 1e4]"})
+    widths: tuple[int, ...] = field(default=(128, 64), metadata={"twice": True})
     epochs: int = 30
     patience: int = 3
     batch_size: int = 128
     learning_rate: float = 1e-3
     copies: int = 4
-    shift: float = 2.0
-    degrees: float = 15.0
-    looks: tuple[str, ...] = LOOKS
+    shift: float = field(default=2.0, metadata={"range": "[0, 28]"})
+    degrees: float = field(default=15.0, metadata={"range": "[0, 180]"})
+    looks: tuple[str, ...] = field(default=LOOKS, metadata={"among": LOOKS})
     tolerance: float = 0.03
     budget: int = 2**20
 
     def __post_init__(self) -> None:
-        if unknown := {_kind(v) for v in self.variants} - set(DROPOUTS):
-            raise ValueError(f"unknown dropout {sorted(unknown)}: choose from {list(DROPOUTS)}")
-        if unknown := set(self.looks) - set(LOOKS):
-            raise ValueError(f"unknown looks {sorted(unknown)}: choose from {LOOKS}")
-        if self.samples + self.validation > 60_000 or not 1 <= self.test_images <= 10_000:
-            raise ValueError("MNIST has 60,000 images to train and validate on, 10,000 to test on")
+        if self.samples + self.validation > 60_000:
+            raise ValueError("MNIST has 60,000 images to train and validate on")
 
 
 PRESETS = {

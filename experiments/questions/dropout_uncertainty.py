@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -44,8 +44,8 @@ class Settings:
     of `steps`. Densities of the uncertainty reach up to `widest`.
     """
 
-    labels: tuple[str, ...] = ("and",)
-    orders: tuple[int, ...] = (1, 2, 3, 4)
+    labels: tuple[str, ...] = field(default=("and",), metadata={"among": LABELS})
+    orders: tuple[int, ...] = field(default=(1, 2, 3, 4), metadata={"range": "[1, 4]"})
     as_released: bool = True
     rate: float = 0.25
     repeats: int = 10
@@ -60,13 +60,9 @@ class Settings:
     bootstraps: int = 10
     masks: int = 100
     test_points: int = 1000
-    widest: float = 0.04
+    widest: float = field(default=0.04, metadata={"range": "(0, 1]"})
 
     def __post_init__(self) -> None:
-        if unknown := set(self.labels) - set(LABELS):
-            raise ValueError(f"unknown labels {sorted(unknown)}: choose from {LABELS}")
-        if not set(self.orders) <= {1, 2, 3, 4}:
-            raise ValueError(f"orders must lie between 1 and the 4 inputs, got {self.orders}")
         if not self.as_released and not self.steps:
             raise ValueError("name the steps after which networks are read, such as steps=1000")
 

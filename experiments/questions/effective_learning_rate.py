@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import torch
@@ -44,25 +44,23 @@ class Settings:
     orders: tuple[int, ...] = (1, 2, 3, 4)
     rates: tuple[float, ...] = (0.125, 0.25, 0.5, 0.75)
     depths: tuple[int, ...] = (1, 2)
-    starts: int = 3
-    draws: int = 32
-    dim: int = 4
+    starts: int = field(default=3, metadata={"range": "[2, 1e4]"})
+    draws: int = field(default=32, metadata={"range": "[2, 1e4]"})
+    dim: int = field(default=4, metadata={"range": "[1, 12]"})
     width: int = 64
     points: int = 64
-    scale: float = 10.0
+    scale: float = field(default=10.0, metadata={"range": "(0, 1e6]"})
     training_rate: float = 0.25
     training_steps: int = 600
     norm_rates: tuple[float, ...] = (0.1, 0.25, 0.5)
-    norm_repeats: int = 10
+    norm_repeats: int = field(default=10, metadata={"range": "[2, 1e4]"})
     norm_points: int = 1000
     norm_width: int = 200
     norm_depth: int = 6
 
     def __post_init__(self) -> None:
-        if min(self.orders) < 1 or max(self.orders) > min(self.dim, 5):
-            raise ValueError(f"orders must lie between 1 and the number of inputs, {self.dim}")
-        if min(self.starts, self.draws, self.norm_repeats) < 2:
-            raise ValueError("starts, draws and norm_repeats must be at least 2")
+        if max(self.orders) > min(self.dim, 5):
+            raise ValueError(f"orders must be at most 5 and the number of inputs, {self.dim}")
 
 
 PRESETS = {

@@ -12,7 +12,7 @@ what is measured there tells how far to trust the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import torch
@@ -53,7 +53,7 @@ class Settings:
     `points` fresh inputs give the marginals of the hidden units.
     """
 
-    targets: tuple[str, ...] = tuple(DIMENSIONS)
+    targets: tuple[str, ...] = field(default=tuple(DIMENSIONS), metadata={"among": DIMENSIONS})
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.5)
     repeats: int = 10
     steps: tuple[int, ...] = (300, 3000)
@@ -62,13 +62,9 @@ class Settings:
     width: int = 32
     depth: int = 3
     points: int = 4096
-    max_order: int = 3
+    max_order: int = field(default=3, metadata={"range": "[1, 10]"})
     tolerance: float = 0.03
     budget: int = 2**17
-
-    def __post_init__(self) -> None:
-        if unknown := set(self.targets) - set(DIMENSIONS):
-            raise ValueError(f"unknown targets {sorted(unknown)}: choose from {list(DIMENSIONS)}")
 
 
 PRESETS = {

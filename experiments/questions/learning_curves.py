@@ -14,7 +14,7 @@ dropout. What a network holds of an effect F is its amplitude <g, F> / <F, F>.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,9 @@ class Settings:
     error is taken as well.
     """
 
-    targets: tuple[str, ...] = ("generator 1", "generator 2 on inputs 2, 3")
+    targets: tuple[str, ...] = field(
+        default=("generator 1", "generator 2 on inputs 2, 3"), metadata={"among": TARGETS}
+    )
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5)
     repeats: int = 3
     dim: int = 25
@@ -68,16 +70,21 @@ class Settings:
     depth: int = 2
     batch_size: int = 32
     learning_rate: float = 1e-3
-    epochs: tuple[int, ...] = (*range(0, 50, 5), *range(50, 500, 25))
-    tree_epochs: tuple[int, ...] = (*range(0, 50, 5), *range(50, 500, 25))
+    epochs: tuple[int, ...] = field(
+        default=(*range(0, 50, 5), *range(50, 500, 25)), metadata={"range": "[0, 1e7]"}
+    )
+    tree_epochs: tuple[int, ...] = field(
+        default=(*range(0, 50, 5), *range(50, 500, 25)),
+        metadata={"range": "[0, 1e7]", "empty": True},
+    )
     query_points: int = 5000
     max_order: int = 3
     tolerance: float = 0.03
     budget: int = 2**18
 
     def __post_init__(self) -> None:
-        if unknown := set(self.targets) - set(TARGETS):
-            raise ValueError(f"unknown targets {sorted(unknown)}: choose from {TARGETS}")
+        if self.max_order > self.dim:
+            raise ValueError(f"max_order must be at most the number of inputs, {self.dim}")
         if extra := set(self.tree_epochs) - set(self.epochs):
             raise ValueError(f"tree_epochs {sorted(extra)} are not among the epochs")
 

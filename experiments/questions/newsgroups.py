@@ -11,7 +11,7 @@ gives the class 30% at every k, one learning rate, and a split and columns of ea
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ class Settings:
     orders: tuple[int, ...] = (1, 2, 3)
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625)
     repeats: int = 5
-    threshold: str = "released"
+    threshold: str = field(default="released", metadata={"among": THRESHOLDS})
     shared_data: bool = True
     rate_speeds_up: bool = True
     documents: int = 1000
@@ -55,10 +55,6 @@ class Settings:
     epochs: int = 50
     batch_size: int = 128
     learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.threshold not in THRESHOLDS:
-            raise ValueError(f"threshold must be one of {list(THRESHOLDS)}, got {self.threshold!r}")
 
 
 RELEASED = Settings()

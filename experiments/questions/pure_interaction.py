@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -38,13 +38,11 @@ class Settings:
     """
 
     rhos: tuple[float, ...] = (0.01, 0.99)
-    cells: int = 16
+    cells: int = field(default=16, metadata={"range": "[2, 1e4]"})
     repeats: int = 3
-    points: int = 1_000_000
+    points: int = field(default=1_000_000, metadata={"range": "[0, 1e7]"})
 
     def __post_init__(self) -> None:
-        if self.cells < 2 or self.repeats < 1 or self.points < 0:
-            raise ValueError("needs two cells or more, one repeat or more, points not negative")
         if not self.points and max(map(abs, self.rhos)) >= 1:
             raise ValueError(f"correlations must lie between -1 and 1, got {self.rhos}")
 

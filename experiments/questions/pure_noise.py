@@ -16,7 +16,7 @@ every network for the same number of steps, each repeat on a data set of its own
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -45,26 +45,26 @@ class Settings:
     `tolerance` is the standard error asked of every share, `budget` the evaluations per network.
     """
 
-    placements: tuple[str, ...] = PLACEMENTS
+    placements: tuple[str, ...] = field(
+        default=PLACEMENTS, metadata={"among": PLACEMENTS, "empty": True}
+    )
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
     repeats: int = 10
     widths: tuple[int, ...] = (32, 128)
     samples: int = 1000
     train_samples: int = 750
-    noise: float = 5.0
+    noise: float = field(default=5.0, metadata={"range": "(0, 1e6]"})
     shared_data: bool = True
     until_rise: bool = True
     look_every: int = 1
     max_steps: int = 10_000
-    also_after: tuple[int, ...] = ()
-    max_order: int = 3
+    also_after: tuple[int, ...] = field(default=(), metadata={"range": "[0, 1e7]"})
+    max_order: int = field(default=3, metadata={"range": "[1, 25]"})
     tolerance: float = 0.01
     budget: int = 2**27
     boosted_trees: bool = True
 
     def __post_init__(self) -> None:
-        if unknown := set(self.placements) - set(PLACEMENTS):
-            raise ValueError(f"unknown placements {sorted(unknown)}: choose from {PLACEMENTS}")
         if not 0 < self.train_samples <= self.samples:
             raise ValueError("train_samples must lie between 1 and samples")
         if any(not 0 <= a < self.max_steps for a in self.also_after):

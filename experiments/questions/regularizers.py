@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +83,7 @@ REGULARIZERS: dict[str, tuple[str, Callable[[Any, Settings], dict[str, Any]]]] =
 }
 """By name: the setting that holds the path of strengths, from weak to strong, and what a strength
 makes of a `Cell`."""
+STRENGTHS = "(0, 1e3]"
 FALLS = ("early stopping", "smaller width", "smaller depth")
 """Regularizers that are the stronger the smaller their number."""
 LAWFUL = ("input dropout", "input dropout, classic")
@@ -103,13 +104,25 @@ class Settings:
     after each of `steps`.
     """
 
-    targets: tuple[str, ...] = tuple(ORDERS)
-    regularizers: tuple[str, ...] = tuple(REGULARIZERS)
-    rates: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.375, 0.5)
-    coupled: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
-    decoupled: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
-    l1: tuple[float, ...] = (0.0001, 0.0003, 0.001, 0.003, 0.01)
-    input_noise: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6)
+    targets: tuple[str, ...] = field(default=tuple(ORDERS), metadata={"among": ORDERS})
+    regularizers: tuple[str, ...] = field(
+        default=tuple(REGULARIZERS), metadata={"among": REGULARIZERS}
+    )
+    rates: tuple[float, ...] = field(
+        default=(0.0625, 0.125, 0.25, 0.375, 0.5), metadata={"range": "(0, 1)"}
+    )
+    coupled: tuple[float, ...] = field(
+        default=(0.001, 0.003, 0.01, 0.03, 0.1), metadata={"range": STRENGTHS}
+    )
+    decoupled: tuple[float, ...] = field(
+        default=(0.1, 0.3, 1.0, 3.0, 10.0), metadata={"range": STRENGTHS}
+    )
+    l1: tuple[float, ...] = field(
+        default=(0.0001, 0.0003, 0.001, 0.003, 0.01), metadata={"range": STRENGTHS}
+    )
+    input_noise: tuple[float, ...] = field(
+        default=(0.1, 0.2, 0.4, 0.8, 1.6), metadata={"range": STRENGTHS}
+    )
     stops: tuple[int, ...] = (1500, 1000, 600, 300, 200, 100, 60, 30)
     widths: tuple[int, ...] = (16, 8, 4, 2)
     depths: tuple[int, ...] = (2, 1)
@@ -130,16 +143,11 @@ class Settings:
     budget: int = 2**16
 
     def __post_init__(self) -> None:
-        if unknown := set(self.targets) - set(ORDERS):
-            raise ValueError(f"unknown targets {sorted(unknown)}: choose from {list(ORDERS)}")
-        if unknown := set(self.regularizers) - set(REGULARIZERS):
-            known = list(REGULARIZERS)
-            raise ValueError(f"unknown regularizers {sorted(unknown)}: choose from {known}")
         for name in self.regularizers:
-            field, _ = REGULARIZERS[name]
-            path = getattr(self, field)
-            if list(path) != sorted(path, reverse=name in FALLS) or not path or min(path) <= 0:
-                raise ValueError(f"{field} must be positive, from weak to strong, got {path}")
+            path_of, _ = REGULARIZERS[name]
+            path = getattr(self, path_of)
+            if list(path) != sorted(path, reverse=name in FALLS):
+                raise ValueError(f"{path_of} must go from weak to strong, got {path}")
 
 
 PRESETS = {

@@ -10,7 +10,7 @@ difference from it, order by order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -47,10 +47,10 @@ class Settings:
     depths: tuple[int, ...] = (1, 2, 3)
     rates: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
     repeats: int = 10
-    units: int = 12
+    units: int = field(default=12, metadata={"range": f"[1, {MOST_UNITS}]"})
     masks: tuple[int, ...] = (1, 4, 16, 64, 256)
     draws: int = 8
-    dim: int = 6
+    dim: int = field(default=6, metadata={"range": "[1, 16]"})
     orders: int = 3
     samples: int = 2000
     noise: float = 0.5
@@ -59,8 +59,10 @@ class Settings:
     learning_rate: float = 3e-3
 
     def __post_init__(self) -> None:
-        if self.units > MOST_UNITS or any(self.units % depth for depth in self.depths):
-            raise ValueError(f"units must be at most {MOST_UNITS} and a multiple of every depth")
+        if any(self.units % depth for depth in self.depths):
+            raise ValueError(f"units must be a multiple of every depth, got {self.units}")
+        if self.orders > self.dim:
+            raise ValueError(f"orders must be at most the number of inputs, {self.dim}")
 
 
 PRESETS = {

@@ -9,7 +9,7 @@ growth and decay "roughly cancel": `peak` is the order at which the product is l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -28,11 +28,7 @@ class Settings:
     dim: int = 25
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
     repeats: int = 1
-    masks: int = 0
-
-    def __post_init__(self) -> None:
-        if self.dim < 1 or self.repeats < 1 or self.masks < 0:
-            raise ValueError("dim and repeats must be positive, masks not negative")
+    masks: int = field(default=0, metadata={"range": "[0, 1e6]"})
 
 
 TINY = Settings(rates=(0.0, 0.5))

@@ -10,7 +10,7 @@ what it selects is seen between networks of the same total variance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -48,28 +48,27 @@ class Settings:
     its training loss first rises, `max_steps` at the latest.
     """
 
-    coupled: tuple[float, ...] = (0.01, 0.05, 0.1, 0.2)
-    decoupled: tuple[float, ...] = ()
-    activation: tuple[float, ...] = ()
-    input: tuple[float, ...] = ()
+    coupled: tuple[float, ...] = field(
+        default=(0.01, 0.05, 0.1, 0.2), metadata={"range": "(0, 1e3]", "empty": True}
+    )
+    decoupled: tuple[float, ...] = field(default=(), metadata={"range": "(0, 1e3]"})
+    activation: tuple[float, ...] = field(default=(), metadata={"range": "(0, 1)"})
+    input: tuple[float, ...] = field(default=(), metadata={"range": "(0, 1)"})
     plain: bool = True
     repeats: int = 10
     samples: int = 1500
     train_samples: int = 1125
-    noise: float = 5.0
+    noise: float = field(default=5.0, metadata={"range": "(0, 1e6]"})
     shared_data: bool = True
     width: int = 32
     until_rise: bool = True
     max_steps: int = 10_000
-    max_order: int = 3
+    max_order: int = field(default=3, metadata={"range": "[1, 25]"})
     tolerance: float = 0.02
     budget: int = 2**23
     boosted_trees: bool = True
 
     def __post_init__(self) -> None:
-        strengths = (*self.coupled, *self.decoupled, *self.activation, *self.input)
-        if not all(strength > 0 for strength in strengths):
-            raise ValueError("decays and drop rates must be positive")
         if not 0 < self.train_samples <= self.samples:
             raise ValueError("train_samples must lie between 1 and samples")
 
@@ -179,8 +178,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
 def _cells(s: Settings) -> dict[str, list[tuple[str, float]]]:
     """Regularizers and strengths that are trained together, by optimizer."""
     together = [("none", 0.0)] if s.plain else []
-    for field in ("coupled", "activation", "input"):
-        together += [(REGULARIZERS[field], strength) for strength in getattr(s, field)]
+    for path in ("coupled", "activation", "input"):
+        together += [(REGULARIZERS[path], strength) for strength in getattr(s, path)]
     cells = {"adam": together, "adamw": [(DECOUPLED, λ) for λ in s.decoupled]}
     return {optimizer: some for optimizer, some in cells.items() if some}
 

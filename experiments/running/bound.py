@@ -15,7 +15,7 @@ from ..errors import UserError
 from .store import sync_folder, write_whole
 
 SUMS = "SHA256SUMS"
-LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+LINE = re.compile(r"([0-9a-f]{64})  ([^\0]+)")
 
 
 class DamagedError(UserError):

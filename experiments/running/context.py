@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -40,19 +41,30 @@ class Context:
     @contextmanager
     def progress(self, total: int, what: str) -> Iterator[Callable[[int], None]]:
         """A progress bar; calling what it gives with n moves it on by n."""
-        with tqdm(
-            total=total,
-            desc=f"  {what}",
-            disable=self.quiet,
-            leave=False,
-            mininterval=bar_interval(),
-        ) as bar:
+        with progress_bar(total=total, desc=f"  {what}", disable=self.quiet) as bar:
             yield bar.update
 
 
-def bar_interval() -> float:
-    """Seconds between refreshes of a progress bar: in a log file every one is a line."""
-    return 0.5 if sys.stderr.isatty() else 30.0
+LOG_SECONDS = 30.0
+"""Between two states of a bar in a log, each a line."""
+
+
+class _Lines:
+    """A log as tqdm writes to it: every state of a bar is a line, and wiping it leaves none."""
+
+    def write(self, text: str) -> None:
+        if line := text.replace("\r", "").rstrip():
+            sys.stderr.write(line + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress_bar(**options: Any) -> tqdm:
+    """A bar on the terminal that goes when it is done; in a log a line now and then."""
+    if sys.stderr.isatty():
+        return tqdm(leave=False, mininterval=0.5, **options)
+    return tqdm(leave=False, mininterval=LOG_SECONDS, file=_Lines(), **options)
 
 
 def pick_device(name: str) -> torch.device:
@@ -60,6 +72,10 @@ def pick_device(name: str) -> torch.device:
 
     Worker processes of one machine take its GPUs in turn, unless the name has a number.
     """
+    if not re.fullmatch(r"auto|(cpu|cuda|mps|xpu)(:\d{1,3})?", name):
+        raise UserError(
+            f"device {name[:40]!r} cannot be used: choose auto, cpu, cuda, cuda:1, ..., mps or xpu"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and torch.cuda.is_available():
@@ -70,5 +86,6 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from error
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"device {name!r} cannot be used: {reason}") from error
     return device

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from .. import discovery
 from ..errors import StoppedError, UserError
 from .cluster import ClusterError, call_on_workers
-from .context import Context, bar_interval, pick_device
+from .context import Context, pick_device, progress_bar
 from .shards import DamagedError, Shard, data_of, read, save, set_aside
 from .source import source_hash
 from .store import append_line, commit, decisive_versions, describe_device, open_folder, versions
@@ -99,15 +99,7 @@ def _compute_all(
     # time left, guessed from the shards so far, is fairer.
     Random().shuffle(missing)
     done = total - len(missing)
-    bar = tqdm(
-        total=total,
-        initial=done,
-        desc="  shards",
-        disable=total == 1,
-        leave=False,
-        smoothing=0,
-        mininterval=bar_interval(),
-    )
+    bar = progress_bar(total=total, initial=done, desc="  shards", disable=total == 1, smoothing=0)
     try:
         with bar, closing(_results(missing, pool, resources)) as results:
             for shard, computed in results:

@@ -78,6 +78,8 @@ def split(
     """
     question = discovery.load(experiment)
     parts = question.shards(settings) if isinstance(question, discovery.Sharded) else [settings]
+    if not parts:
+        raise UserError(f"these settings leave nothing of {experiment} to run")
     source = source_hash(experiment)
     return [
         Shard(experiment, part, seed, source, differences(part, base or settings), data)

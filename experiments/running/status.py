@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from .. import discovery
+from ..errors import visible
 from .bound import SUMS, DamagedError, content_of, is_bound, verified
 from .plans import BEGUN, PLAN, SHARDS, identity
 from .shards import RECORD, read
 from .source import source_hash
-from .stored import Run
+from .stored import MISSHAPEN, Run
 
 
 @dataclass
@@ -49,7 +52,8 @@ def status(out: Path) -> tuple[str, list[str]]:
         _check(out, damages)
     names = (BEGUN, PLAN, RECORD, SUMS)
     for folder in sorted({path.parent for name in names for path in out.glob(f"*/{name}")}):
-        lines += _of_run(folder, out / SHARDS, damages)
+        # A line each, whatever is in a name, a label or a setting.
+        lines += map(visible, _of_run(folder, out / SHARDS, damages))
     return "\n".join(lines) or f"no run was started in {out}", damages
 
 
@@ -77,11 +81,12 @@ def _of_run(folder: Path, pool: Path, damages: list[str]) -> list[str]:
     try:
         told = json.loads(content_of(file))
         own = identity(told)
-        promised = {str(name): str(label) for name, label in told["shards"].items()}
+        promised = {_plain(name): str(label) for name, label in told["shards"].items()}
         known = own["experiment"] in discovery.NAMES
         settings = (Run(folder, told).changes or "those of the preset") if known else "?"
         changed = known and told.get("source", "") not in ("", source_hash(own["experiment"]))
-    except (AttributeError, DamagedError, KeyError, TypeError, ValueError) as error:
+        again = _command(told)
+    except (*MISSHAPEN, DamagedError) as error:
         damages.append(f"{file} does not tell of a run ({error!r})")
         return [f"{folder.name}: {damages[-1]}: start it again"]
     if file.name == RECORD:
@@ -97,10 +102,24 @@ def _of_run(folder: Path, pool: Path, damages: list[str]) -> list[str]:
     lines += [f"  {label} damaged: {how}" for label, how in done.damaged.items()]
     if not is_done:
         lines += [f"  missing, {label}" for label in done.missing]
-        lines += [f"  to go on: {told['command']}"] if "command" in told else []
+        lines += [f"  to go on: {again}"] if again else []
     if changed:
         lines.append("  the source has changed since: started again, it computes all anew")
     return lines
+
+
+def _plain(name: str) -> str:
+    """The name of a shard; ValueError where it is one of something elsewhere."""
+    if name != Path(name).name:
+        raise ValueError(f"{name!r} is no name of a shard")
+    return name
+
+
+def _command(told: Mapping[str, Any]) -> str:
+    """What to type to go on, quoted anew: of what a file says, only a command of ours."""
+    words = shlex.split(str(told.get("command", "")))
+    ours = ["python", "-m", "experiments"]
+    return shlex.join(words) if words[:3] == ours else ""
 
 
 def _check(folder: Path, damages: list[str]) -> bool:

@@ -17,12 +17,15 @@ import pandas as pd
 from .. import discovery
 from ..errors import UserError
 from .bound import SUMS, DamagedError, bound_names, content_of, is_bound, verified, verified_one
-from .plans import BEGUN, PLAN
+from .plans import BEGUN, PLAN, identity
+from .settings import as_text
 from .shards import RECORD, TABLE
 from .tables import decode, infer
 
 PACKED = f"{TABLE}.gz"
 """A large table may be kept compressed, until it is run anew."""
+MISSHAPEN = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+"""What is raised where JSON is not of the shape it should have."""
 BEST_FIRST = ("paper", "quick", "tiny")
 """Presets, where an experiment was run under several: the larger budget counts."""
 
@@ -84,14 +87,13 @@ class Run:
     def command(self) -> str:
         """What to type for the same run: today's preset, and every setting that differs from it."""
         r, verb = self.record, "sweep" if self.wanted.swept else "run"
-        words = [_command(verb, r["experiment"], r["protocol"], r["preset"])]
-        words += [f"--set {name}={_text(value)}" for name, value in self.differing().items()]
-        words += [f"--grid {axis}" for axis in r.get("grid", [])]
+        told = [_typed("--set", f"{n}={as_text(v)}") for n, v in self.differing().items()]
+        told += [_typed("--grid", axis) for axis in r.get("grid", [])]
         if self.wanted.swept:
-            words += [f"--seeds {_listed(r['seeds'])}"] * (r["seeds"] != [0])
+            told += [_typed("--seeds", _listed(r["seeds"]))] * (r["seeds"] != [0])
         elif r["seed"]:
-            words.append(f"--seed {r['seed']}")
-        return " ".join(words)
+            told.append(_typed("--seed", r["seed"]))
+        return " ".join([_command(verb, r["experiment"], r["protocol"], r["preset"]), *told])
 
     @property
     def source(self) -> str:
@@ -111,10 +113,10 @@ class Run:
     def changes(self) -> str:
         """What sets it apart from its preset as it is now: settings, grid and seeds, as typed."""
         r = self.record
-        told = [f"{name}={_text(value)}" for name, value in self.differing().items()]
-        told += [f"--grid {axis}" for axis in r.get("grid", [])]
+        told = [_typed(f"{n}={as_text(v)}") for n, v in self.differing().items()]
+        told += [_typed("--grid", axis) for axis in r.get("grid", [])]
         seeds = r["seeds"] if "seeds" in r else [r.get("seed", 0)]
-        return " ".join(told + [f"--seed {_listed(seeds)}"] * (seeds != [0]))
+        return " ".join(told + [_typed("--seed", _listed(seeds))] * (seeds != [0]))
 
     def is_as_full_as(self, other: Run) -> bool:
         """Whether it may stand for another run of the same: with its settings, or a full preset."""
@@ -193,22 +195,30 @@ def _run(folder: Path, sums: bytes) -> Run | None:
     try:
         record = json.loads(content)
         known = record["experiment"] in discovery.NAMES and record["preset"] in BEST_FIRST
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder / RECORD} is not the record of a run ({error!r}): remove it"
-        ) from error
+    except MISSHAPEN as error:
+        raise _no_record(folder, error) from error
     return Run(folder, record) if known else None
 
 
-def check(folder: Path) -> None:
-    """See that all that is finished in a folder is what was written.
+def _no_record(folder: Path, error: Exception) -> UserError:
+    return UserError(f"{folder / RECORD} is not the record of a run ({error!r}): remove it")
 
-    Raises DamagedError, naming the file, where something is not.
+
+def check(folder: Path) -> None:
+    """See that all that is finished in a folder is what was written, and tells of runs.
+
+    Raises DamagedError, naming the file, where something is not, UserError where it does not.
     """
     if is_bound(folder):
         verified(folder)
     for path in sorted(folder.glob(f"*/{SUMS}")):
         verified(path.parent)
+    for run in runs_in(folder):
+        try:
+            _ = identity(run.record), run.wanted, run.command, run.changes, run.source
+            _ = run.table
+        except MISSHAPEN as error:
+            raise _no_record(run.folder, error) from error
 
 
 def unfinished(folder: Path) -> list[Path]:
@@ -218,14 +228,14 @@ def unfinished(folder: Path) -> list[Path]:
 
 
 def _command(verb: str, experiment: str, protocol: str, preset: str) -> str:
-    return f"python -m experiments {verb} {experiment} --protocol {protocol} --preset {preset}"
+    options = _typed("--protocol", protocol, "--preset", preset)
+    return f"python -m experiments {_typed(verb, experiment)} {options}"
+
+
+def _typed(*words: object) -> str:
+    """Words as they are typed: what a record says is quoted, and does nothing but be said."""
+    return shlex.join(map(str, words))
 
 
 def _listed(seeds: Sequence[int]) -> str:
-    return shlex.quote(",".join(map(str, seeds)))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        value = ",".join(map(str, value)) + "," * (len(value) == 1)
-    return shlex.quote(str(value))
+    return ",".join(map(str, seeds))

@@ -12,15 +12,17 @@ import math
 import os
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
+from experiments.errors import UserError
 from experiments.running.store import open_folder, write_whole
 from experiments.running.stored import Choice, Run, Wanted, check, choose
 from figures.published import draw
@@ -29,6 +31,7 @@ from ..evidence import items
 from ..evidence.estimates import Estimate
 from ..evidence.items import Item
 from ..evidence.points import KEYS
+from . import escaping
 from .agreement import Agreement, agreement
 from .verdicts import Verdict, judge, read_claims
 
@@ -37,6 +40,11 @@ RESULTS = ROOT / "paper_results"
 CLAIMS = RESULTS / "claims.toml"
 STORED = RESULTS / "reproduced"
 PICTURES = "pictures"
+PAGES = (
+    ("report.md.jinja", "REPORT.md", escaping.for_markdown),
+    ("report.html.jinja", "report.html", escaping.for_html),
+)
+"""Templates, the files they are written to, and how what is put into them is escaped."""
 WIDEST = 900
 """Pixels of a picture within the page."""
 
@@ -53,7 +61,11 @@ class Picture:
     @property
     def data_uri(self) -> str:
         """The picture within a page: as WebP, a sixth of the size."""
-        image = Image.open(io.BytesIO(self.png)).convert("RGB")
+        try:
+            image = Image.open(io.BytesIO(self.png)).convert("RGB")
+        except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+            name = self.file or self.name
+            raise UserError(f"{name} is not a picture ({error}): run it again") from error
         image.thumbnail((WIDEST, 10 * WIDEST))
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=70, method=6)
@@ -122,23 +134,23 @@ def write(report: Report, folder: Path) -> list[Path]:
     open_folder(folder)
     pictures = open_folder(folder / PICTURES)
 
-    def link(picture: Picture) -> str:
+    def link(picture: Picture) -> Markup:
         file = picture.file
         if file is None:
             file = pictures / f"{picture.name}.png"
             write_whole(file, picture.png)
-        return Path(os.path.relpath(file, folder)).as_posix()
+        return escaping.link(Path(os.path.relpath(file, folder)).as_posix())
 
     written = []
-    templates = _templates()
-    templates.filters["link"] = link
-    for template, name in (("report.md.jinja", "REPORT.md"), ("report.html.jinja", "report.html")):
+    for template, name, escape in PAGES:
+        templates = _templates(escape)
+        templates.filters["link"] = link
         write_whole(folder / name, templates.get_template(template).render(report=report))
         written.append(folder / name)
     return written
 
 
-def _templates() -> jinja2.Environment:
+def _templates(escape: Callable[[object], object]) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -146,8 +158,10 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
+        finalize=escape,
     )
     environment.filters |= {"number": number, "error": error, "percent": percent}
+    environment.filters["code"] = escaping.code
     return environment
 
 

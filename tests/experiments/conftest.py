@@ -6,7 +6,7 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +22,9 @@ from experiments import discovery
 
 @dataclass(frozen=True)
 class ToySettings:
-    cells: tuple[int, ...] = (0, 1, 2, 3)
+    cells: tuple[int, ...] = field(default=(0, 1, 2, 3), metadata={"range": "[0, 999]"})
     scale: float = 1.0
-    fails: tuple[int, ...] = ()
+    fails: tuple[int, ...] = field(default=(), metadata={"range": "[0, 999]"})
 
 
 @pytest.fixture

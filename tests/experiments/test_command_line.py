@@ -145,7 +145,7 @@ MISTAKES = {
         ["run", "decay_law", "--set", "products=7"],
         "between 1 and the number of inputs, 5",
     ),
-    "negative order": (["run", "decay_law", "--set", "sines=-1"], "between 1 and the number"),
+    "negative order": (["run", "decay_law", "--set", "sines=-1"], r"sines must lie in \[1, 1e7\]"),
     "impossible setting": (["run", "pure_noise", "--set", "placements=output"], "placements"),
     "unknown preset": (["run", "decay_law", "--preset", "huge"], "'huge' is not one of"),
     "unknown protocol": (["run", "decay_law", "--protocol", "text"], "not one of this"),

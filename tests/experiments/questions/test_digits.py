@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
+from experiments.errors import UserError
 from experiments.questions import digits
 from experiments.running.context import Context
+from experiments.running.settings import change
 from interactions import MLPEnsemble, OrderSpectrum, Patience, Samples, fit
 
 CONTEXT = Context(quiet=True)
@@ -55,8 +57,8 @@ def test_only_augmented_variants_see_copies_and_rates_follow_widths() -> None:
     torch.testing.assert_close(samples.x[:2], x)
     assert samples.y.tolist() == [3, 7] * 4
     assert digits.DROPOUTS["by width"]((128, 64)).rates(2) == (0.0, 0.5, 0.25)
-    with pytest.raises(ValueError, match="unknown dropout"):
-        digits.Settings(variants=("third",))
+    with pytest.raises(UserError, match="unknown variants 'third'"):
+        change(s, ["variants=third"])
 
 
 def test_early_stopping_read_off_the_curves_is_that_of_training() -> None:

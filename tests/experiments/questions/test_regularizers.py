@@ -148,10 +148,8 @@ def test_targets_of_regularizers_have_variance_near_one() -> None:
 
 
 def test_strengths_must_grow_along_a_path() -> None:
-    with pytest.raises(ValueError, match="widths must be positive, from weak to strong"):
+    with pytest.raises(ValueError, match="widths must go from weak to strong"):
         regularizers.Settings(widths=(2, 4))
-    with pytest.raises(ValueError, match="unknown regularizers"):
-        regularizers.Settings(regularizers=("hope",))
 
 
 def test_a_regularizer_changes_what_its_name_says_and_nothing_else() -> None:

@@ -24,8 +24,10 @@ class Example:
 
 
 def test_assignments_change_fields_of_every_type() -> None:
-    changed = change(Example(), ["rates=0,0.25,1", "names=b,c", "width=7", "noise=2", "fast=False"])
-    assert changed == Example((0.0, 0.25, 1.0), ("b", "c"), 7, 2.0, False)
+    changed = change(
+        Example(), ["rates=0,0.25,0.75", "names=b,c", "width=7", "noise=2", "fast=False"]
+    )
+    assert changed == Example((0.0, 0.25, 0.75), ("b", "c"), 7, 2.0, False)
     assert change(Example(), ["rates=0.5"]).rates == (0.5,)
     assert change(Example(), ["names=b,", "rates=0.5,"]) == Example(names=("b",), rates=(0.5,))
     assert all(isinstance(r, float) for r in changed.rates)
