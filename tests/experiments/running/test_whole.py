@@ -71,7 +71,7 @@ def test_a_named_folder_is_not_given_to_other_settings(toy, invoke, tmp_path) ->
         with pytest.raises(UserError, match=r"mine holds a run with other settings \(s.*--name"):
             invoke("run", "toy", "--name", "mine", *other, "--out", tmp_path)
     with pytest.raises(UserError, match="other settings"):
-        invoke("sweep", "toy", "--name", "mine", "--set", "scale=2", "--out", tmp_path)
+        invoke("sweep", "toy", "--name", "mine", "--grid", "scale=2", "--out", tmp_path)
     assert contents(tmp_path / "mine") == before
     assert sorted(toy.ran) == [0, 1, 2, 3]
 
@@ -128,6 +128,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], list[str]]
 
             monkeypatch.setattr(module, name, change)
 
+        counted(bound, "replace_file")
         counted(bound, "write_whole")
         counted(bound, "_remove")
         counted(runs, "write_whole")
