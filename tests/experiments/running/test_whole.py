@@ -277,6 +277,8 @@ def test_all_that_is_written_is_brought_to_the_disk(toy, invoke, tmp_path, monke
     for name in (*FILES, SUMS):
         at = max(i for i, path in enumerate(synced) if Path(path).name == name)
         assert folder in synced[at:], f"{name}: its folder was not synced after it"
+    last = {name: max(i for i, other in enumerate(names) if other == name) for name in names}
+    assert folder in synced[max(last[name] for name in FILES) : last[SUMS]], "sums came too early"
     assert names.count("shards") == 4
     assert names.index("record.json") < names.index("shards")
 
