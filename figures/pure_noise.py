@@ -68,7 +68,7 @@ def published_bars(width: int) -> pd.DataFrame:
     """
     keys = ["placement", "rate", "order"]
     if width not in ITEMS:
-        return pd.DataFrame(columns=[*keys, "share", "variance"]).set_index(keys)
+        return pd.DataFrame(columns=[*keys, "share", "variance"], dtype=float).set_index(keys)
     columns = {"normalized": "share", "total": "variance", "dropout_rate": "rate"}
     table = published(ITEMS[width]).replace({"order": {"4+": ">3"}}).rename(columns=columns)
     table = table[table["quantity"].isin(columns)].replace({"quantity": columns})

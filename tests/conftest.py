@@ -6,6 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Tests are small: threads of torch would only wait for one another, more so where several test
+# processes share the cores. Set before torch is imported, and for the processes tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import matplotlib as mpl
 import pytest
 import torch

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
-from .store import sync_folder, write_whole
+from .store import replace_file, sync_folder, write_whole
 
 SUMS = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  ([^\0]+)")
@@ -47,7 +47,8 @@ def bind(folder: Path, files: Mapping[str, bytes]) -> str:
         for name in before - set(files):
             _remove(folder / name)
     for name, content in files.items():
-        write_whole(folder / name, content)
+        replace_file(folder / name, content)
+    sync_folder(folder)  # The sums may not be there before what they are of.
     write_whole(folder / SUMS, sums(files))
     return damage
 

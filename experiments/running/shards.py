@@ -97,7 +97,6 @@ def save(pool: Path, shard: Shard, table: str, record: Mapping[str, object]) -> 
             folder.mkdir()
             for name, content in files.items():
                 write_synced(folder / name, content)
-            sync_folder(folder)
             folder.rename(pool / shard.name)
         sync_folder(pool)
     except OSError as error:

@@ -53,18 +53,30 @@ def open_folder(path: Path) -> Path:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and to the disk: a power cut keeps it as well."""
+    replace_file(path, content.encode() if isinstance(content, str) else content)
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; it is on the disk as soon as its folder is synced."""
     try:
         # In a folder of its own: another process may be writing the same file.
         with partial_folder(path.parent) as folder:
             partial = folder / path.name
-            write_synced(partial, content.encode() if isinstance(content, str) else content)
+            write_synced(partial, content)
             partial.replace(path)
-        sync_folder(path.parent)
     except OSError as error:
-        raise UserError(
-            f"{path} could not be written ({error.strerror or error}); what was written before "
-            "is untouched"
-        ) from error
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path} could not be written ({error.strerror or error}); what was written before is "
+        "untouched"
+    )
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -71,7 +71,7 @@ def test_a_named_folder_is_not_given_to_other_settings(toy, invoke, tmp_path) ->
         with pytest.raises(UserError, match=r"mine holds a run with other settings \(s.*--name"):
             invoke("run", "toy", "--name", "mine", *other, "--out", tmp_path)
     with pytest.raises(UserError, match="other settings"):
-        invoke("sweep", "toy", "--name", "mine", "--seeds", "0,1", "--out", tmp_path)
+        invoke("sweep", "toy", "--name", "mine", "--grid", "scale=2", "--out", tmp_path)
     assert contents(tmp_path / "mine") == before
     assert sorted(toy.ran) == [0, 1, 2, 3]
 
@@ -128,6 +128,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], list[str]]
 
             monkeypatch.setattr(module, name, change)
 
+        counted(bound, "replace_file")
         counted(bound, "write_whole")
         counted(bound, "_remove")
         counted(runs, "write_whole")
@@ -276,6 +277,8 @@ def test_all_that_is_written_is_brought_to_the_disk(toy, invoke, tmp_path, monke
     for name in (*FILES, SUMS):
         at = max(i for i, path in enumerate(synced) if Path(path).name == name)
         assert folder in synced[at:], f"{name}: its folder was not synced after it"
+    last = {name: max(i for i, other in enumerate(names) if other == name) for name in names}
+    assert folder in synced[max(last[name] for name in FILES) : last[SUMS]], "sums came too early"
     assert names.count("shards") == 4
     assert names.index("record.json") < names.index("shards")
 
