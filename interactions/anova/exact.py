@@ -42,7 +42,7 @@ FEWEST = 8
 """Grids, of about the same weight, that must carry a correction for its spread to be believed."""
 LEAST_CHECKS, CHECKS = 64, 2**14
 """Plain random points, at least and at most, or"""
-CHECK_WORK = 2.0**33
+CHECK_WORK = 2.0**31
 """multiplications that reading a grid off at them may take."""
 ROUNDING = 1e-13
 """Of the total variance: what two grids that agree differ by, and the least error stated."""
