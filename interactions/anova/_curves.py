@@ -33,12 +33,18 @@ UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
 """The same where rare points carry much of the variance."""
 CHECK_POINTS = 40
 """Points at which a curve is checked, one in each of equal strata."""
+FEW_INPUTS = 256
+"""Inputs up to which the rare values of a column have knots of their own from the start."""
 
 
 def first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
-    """Knots of one input, also among the values that are rare beside a frequent one."""
+    """Knots of one input, also among the values that are rare beside a frequent one.
+
+    The latter up to `FEW_INPUTS` inputs: every knot of every input is on every curve.
+    """
     knots = inputs.knots(KNOTS, coordinate=coordinate)
-    if not isinstance(inputs, Empirical) or len(knots) >= KNOTS:
+    few = inputs.dim <= FEW_INPUTS
+    if not few or not isinstance(inputs, Empirical) or len(knots) >= KNOTS:
         return knots
     values, _ = inputs.support(coordinate)
     rows = np.linspace(0, len(values) - 1, min(len(values), KNOTS)).round().astype(int)
