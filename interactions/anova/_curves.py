@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..inputs import Empirical, Inputs
 from ._evaluate import Evaluator
-from ._pilot import Look
+from ._pilot import FEW_INPUTS, Look
 
 KNOTS = 32
 """Knots of an input with many values, to begin with."""
@@ -33,8 +33,6 @@ UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
 """The same where rare points carry much of the variance."""
 CHECK_POINTS = 40
 """Points at which a curve is checked, one in each of equal strata."""
-FEW_INPUTS = 256
-"""Inputs up to which the rare values of a column have knots of their own from the start."""
 
 
 def first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:

@@ -21,6 +21,8 @@ from ._tilt import PLAIN, Drawn, Tilt, rare_values, towards
 EVEN = 10.0
 """Fourth moment over squared second, up to which points need not be tilted: it is 3 for a normal
 distribution and 5.8 for a product of three uniform inputs."""
+FEW_INPUTS = 256
+"""Inputs up to which rare values of data are looked for from the start: it costs by the input."""
 GAIN = 0.7
 """Part to which a tilt must bring this ratio to be worth half of the points."""
 ROUNDS = 6
@@ -63,9 +65,11 @@ class Look:
     def uneven(self) -> bool:
         """Whether rare points carry so much of the variance that plain ones show it badly.
 
-        A column of data with rare values is taken for one that may.
+        Columns of data are taken for such as may, up to `FEW_INPUTS` of them.
         """
-        return self.fourth() > EVEN or isinstance(self.rare.inputs, Empirical)
+        inputs = self.rare.inputs
+        data = isinstance(inputs, Empirical) and inputs.dim <= FEW_INPUTS
+        return data or self.fourth() > EVEN
 
     def fourth(self, tilt: Tilt | None = None) -> float:
         """Mean square of what points drawn by a tilt, or plain ones, add to the variance.
