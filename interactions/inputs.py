@@ -13,12 +13,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import torch
-from scipy.linalg import eigh_tridiagonal
+from scipy.linalg import eigh_tridiagonal, qr
 from scipy.special import ndtr
 from torch import Tensor
+
+from .arrays import numbers
 
 FEW_VALUES = 128
 """A column with no more distinct values has a knot on each."""
@@ -77,6 +81,10 @@ class Inputs(ABC):
         """Number of distinct values of each input, [d]; infinite for continuous marginals."""
         return np.full(self.dim, np.inf)
 
+    def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values of an input that takes finitely many, ascending, and their probabilities."""
+        return self.quadrature(int(self.support_sizes[coordinate]), coordinate=coordinate)
+
     @abstractmethod
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients a, b of the orthonormal polynomials p_0 .. p_degree, each [d, degree + 1].
@@ -120,29 +128,48 @@ class Inputs(ABC):
 
 
 def _check_dim(dim: int) -> None:
-    if not isinstance(dim, (int, np.integer)) or dim < 1:
+    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or dim < 1:
         raise ValueError(f"dim must be a positive integer, got {dim!r}")
 
 
-def _panels(low: float, high: float, breakpoints: Sequence[float]) -> list[tuple[float, float]]:
-    inside = sorted(p for p in set(breakpoints) if low < p < high)
-    edges = [low, *inside, high]
-    return list(itertools.pairwise(edges))
+class _Alike(Inputs):
+    """Inputs that share one marginal of two numbers."""
+
+    def __new__(cls, *args: float, **options: float) -> _Alike:
+        """Say how `dim` is given, where it comes third."""
+        if len(args) > 2:
+            shown = ", ".join(map(repr, args[:2]))
+            raise TypeError(
+                f"{cls.__name__} takes dim by its name: {cls.__name__}({shown}, dim={args[2]!r})"
+            )
+        return super().__new__(cls)
+
+    def _check(self, **numbers: float) -> None:
+        _check_dim(self.dim)
+        for name, value in numbers.items():
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(
+                    f"{type(self).__name__} has one {name} for all inputs, a number; got {value!r}."
+                    " Where inputs differ, let the function rescale them: "
+                    "lambda x: f(shift + scale * x)"
+                )
 
 
-def _legendre(
-    size: int, low: float, high: float, breakpoints: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Composite Gauss-Legendre rule for the Lebesgue measure on [low, high]."""
+def _pieces(low: float, high: float, breakpoints: Sequence[float]) -> np.ndarray:
+    return np.array([low, *sorted(p for p in set(breakpoints) if low < p < high), high])
+
+
+def _legendre(size: int, pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre rule for the Lebesgue measure, of `size` nodes on each piece."""
     t, w = np.polynomial.legendre.leggauss(size)
-    panels = _panels(low, high, breakpoints)
+    panels = list(itertools.pairwise(pieces))
     nodes = np.concatenate([(left + right) / 2 + (right - left) / 2 * t for left, right in panels])
     weights = np.concatenate([(right - left) / 2 * w for left, right in panels])
     return nodes, weights
 
 
 @dataclass(frozen=True)
-class Uniform(Inputs):
+class Uniform(_Alike):
     """Independent U(low, high) inputs."""
 
     low: float
@@ -150,7 +177,7 @@ class Uniform(Inputs):
     dim: int = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        _check_dim(self.dim)
+        self._check(low=self.low, high=self.high)
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"Uniform needs finite low < high, got {self.low}, {self.high}")
 
@@ -160,7 +187,7 @@ class Uniform(Inputs):
     def quadrature(
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
-        nodes, weights = _legendre(size, self.low, self.high, breakpoints)
+        nodes, weights = _legendre(size, _pieces(self.low, self.high, breakpoints))
         return nodes, weights / (self.high - self.low)
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
@@ -175,7 +202,7 @@ class Uniform(Inputs):
 
 
 @dataclass(frozen=True)
-class Normal(Inputs):
+class Normal(_Alike):
     """Independent normal inputs with mean `mean` and standard deviation `std`."""
 
     mean: float = 0.0
@@ -183,7 +210,7 @@ class Normal(Inputs):
     dim: int = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        _check_dim(self.dim)
+        self._check(mean=self.mean, std=self.std)
         if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
             raise ValueError(f"Normal needs a finite mean and std > 0, got {self.mean}, {self.std}")
 
@@ -200,9 +227,9 @@ class Normal(Inputs):
             _, b = self.recurrence(max(size - 1, 1))
             z, v = eigh_tridiagonal(np.zeros(size), b[0, 1:size] / self.std)
             return self.mean + self.std * z, v[0] ** 2
-        # Nine standard deviations leave out less than 1e-18 of the mass.
         kinks = [(p - self.mean) / self.std for p in breakpoints]
-        z, w = _legendre(size, -9.0, 9.0, [*kinks, *range(-6, 7, 3)])
+        # Nine standard deviations leave out less than 1e-18 of the mass.
+        z, w = _legendre(size, _pieces(-9.0, 9.0, [*kinks, *range(-6, 7, 3)]))
         w = w * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) / (ndtr(9.0) - ndtr(-9.0))
         return self.mean + self.std * z, w
 
@@ -254,6 +281,8 @@ class Empirical(Inputs):
     not matter to methods that visit single values (a column of up to 128 distinct values; the
     polynomials of `order_spectrum_from_samples` do take them as numbers). One-hot columns would be
     drawn independently of each other, as no data ever are: have the function encode them.
+    Intervals measured under these rows speak of these rows; `anova.population_spectrum` gives
+    those of the population they come from.
 
     Parameters
     ----------
@@ -262,13 +291,9 @@ class Empirical(Inputs):
     """
 
     def __init__(self, data: object) -> None:
-        values = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
-        values = values.astype(np.float64)
+        values = numbers(data, "Empirical data", finite=True).astype(np.float64)
         if values.ndim != 2 or 0 in values.shape:
             raise ValueError(f"Empirical needs data of shape [n, d], got {values.shape}")
-        if not np.isfinite(values).all():
-            bad = np.flatnonzero(~np.isfinite(values).all(axis=0)).tolist()
-            raise ValueError(f"Empirical data has NaN or infinite values in columns {bad}")
         self.dim = values.shape[1]
         self._sorted = np.sort(values, axis=0)
         self._kept: dict[tuple[torch.dtype, torch.device], Tensor] = {}
@@ -276,9 +301,10 @@ class Empirical(Inputs):
     def __repr__(self) -> str:
         return f"Empirical({len(self._sorted)} rows, dim={self.dim})"
 
-    @property
+    @cached_property
     def support_sizes(self) -> np.ndarray:
-        return 1.0 + (np.diff(self._sorted, axis=0) > 0).sum(axis=0)
+        # A column at a time, for a comparison of all would be a table of the data's size.
+        return np.array([1.0 + np.count_nonzero(c[1:] != c[:-1]) for c in self._sorted.T])
 
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
         table = self._table(u.dtype, u.device)
@@ -306,6 +332,21 @@ class Empirical(Inputs):
         a, b = _lanczos(values, weights, size - 1)
         nodes, vectors = eigh_tridiagonal(a, b[1:])
         return nodes, vectors[0] ** 2
+
+    def nodes(self, size: int, coordinate: int) -> np.ndarray:
+        """Values of a column, `size` of them and ascending, that carry a polynomial well.
+
+        Approximate Fekete points: Sommariva & Vianello, Comput. Math. Appl. 57 (2009).
+        """
+        values, weights = self.support(coordinate)
+        if len(values) <= size:
+            return values
+        a, b = _lanczos(values, weights, size - 1)
+        table = [np.zeros_like(values), np.ones_like(values)]
+        for n in range(np.count_nonzero(b) - 1):
+            table.append(((values - a[n]) * table[-1] - b[n] * table[-2]) / b[n + 1])
+        *_, order = qr(np.stack(table[1:]), mode="economic", pivoting=True)
+        return np.sort(values[order[: len(table) - 1]])
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         values = np.unique(self._sorted[:, coordinate])

@@ -29,7 +29,8 @@ class OrderSpectrum:
     Attributes
     ----------
     variance, standard_error : float64 arrays
-        In squared units of the function. The standard error is NaN where a method has none.
+        In squared units of the function. The standard error is NaN where it is not known: where a
+        method has none, and where no point showed anything of an order.
     share, share_standard_error : float64 arrays
         Variance over total variance; NaN for a constant function, which has no shares.
     degrees_of_freedom, share_degrees_of_freedom : float64 arrays
@@ -41,12 +42,16 @@ class OrderSpectrum:
     evaluations : int
         Points at which the function was evaluated.
     converged : bool
-        Whether the asked tolerance was reached (otherwise the budget ended the measurement).
+        Whether the asked tolerance was reached, as far as can be known: a function seen to be
+        constant, or whose variance a few rare points carry, has not converged.
     left_out : float64 array [...]
         Bound on the share of variance that lies outside of the method's basis and is counted
         with everything above; 0 for methods without one, NaN where it is not known.
     reason : str
-        Why this method, where it was chosen for the user, and what ended it before its tolerance.
+        Why this method, where it was chosen for the user, what ended it before its tolerance, and
+        why it does not claim to have converged where it has not.
+    checks : tuple of str
+        What was looked at, beside the estimates, and found to agree with them.
     """
 
     variance: np.ndarray
@@ -60,6 +65,7 @@ class OrderSpectrum:
     converged: bool
     left_out: np.ndarray | float = 0.0
     reason: str = ""
+    checks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("standard_error", "share", "share_standard_error"):
@@ -116,14 +122,16 @@ class OrderSpectrum:
 
     @property
     def constant(self) -> np.ndarray:
-        """True where the function is constant: zero variance, undefined shares."""
+        """True where no variation was seen: zero variance, undefined shares."""
         return np.isnan(self.share).all(axis=-1)
 
     @property
     def mean_order(self) -> np.ndarray:
         """Share-weighted mean order [...], counting everything above max_order as max_order + 1.
 
-        A lower bound of the mean dimension, exact where nothing lies above max_order + 1.
+        The mean dimension where nothing lies above max_order + 1, less than it otherwise; as an
+        estimate it errs by what the shares do, and upwards by what a basis leaves out.
+        `interactions.anova.mean_order` needs no orders at all.
         """
         return self.share @ np.arange(1, self.max_order + 2)
 
@@ -165,10 +173,12 @@ class OrderSpectrum:
         lines[0] += "" if self.converged else " (tolerance not reached)"
         if self.reason:
             lines.append(f"  {self.reason}")
-        if np.any(self.left_out != 0):
-            lines.append(f"  outside of the basis: at most {np.max(self.left_out):.2g} of a share")
+        if np.any(self.left_out != 0) and not self.constant.all():
+            most = np.max(self.left_out)
+            bound = "unknown" if np.isnan(most) else f"at most {most:.2g} of a share"
+            lines.append(f"  outside of the basis: {bound}")
         if self.constant.any():
-            lines.append("constant function: zero variance, shares undefined")
+            lines.append("constant function as far as seen: zero variance, shares undefined")
         for row in self.to_frame().itertuples():
             name = f"order {row.order}" + (
                 f", output {row.output}" if self.variance.ndim > 1 else ""

@@ -15,13 +15,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("interactions", "experiments", "figures", "paper_results")
 
 LIBRARY = {
-    "inputs": set(),
+    "arrays": set(),
+    "inputs": {"arrays"},
     "dropout": set(),
     "spectrum": set(),
     "planted": {"inputs", "spectrum"},
     "theory": {"inputs", "dropout", "spectrum", "planted"},
     "comparison": {"spectrum"},
-    "anova": {"inputs", "spectrum"},
+    "anova": {"arrays", "inputs", "spectrum"},
     "networks": {"inputs", "dropout"},
     "rate_sweep": {"inputs", "dropout", "comparison", "anova"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -9,12 +10,15 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from interactions import order_spectrum
+from interactions import Inputs, order_spectrum, order_spectrum_from_samples
 from interactions.anova import METHODS
 from interactions.dropout import KINDS
+from interactions.planted import Factor, Product
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "EXTENDING.md").read_text()
@@ -85,6 +89,46 @@ def test_distributions_estimators_dropout_and_regularizers_come_from_outside(mon
             lambda x: x[:, 0] + x[:, 1] * x[:, 2], inputs, max_order=2, method=method
         )
         assert spectrum.share[1] == pytest.approx(1 / 3, abs=0.05)
+    at = 0.3
+    kinked = Product((0, 1), factor=Factor(lambda x: (x - at).abs(), kinks=(at,)))
+    mean = 2 / math.pi * (math.sqrt(1 - at**2) + at * math.asin(at))
+    square = 1 / 2 + at**2
+    spectrum = order_spectrum(kinked, inputs, max_order=2, method="exact")
+    assert spectrum.total_variance == pytest.approx(square**2 - mean**4, rel=1e-9)
+    x = inputs.sample(33 * 200, generator=0)
+    assert order_spectrum_from_samples(x, x[:, 0], inputs, max_order=1).share[0] > 0.95
+    with pytest.raises(ValueError, match="column 2 is not distributed"):
+        order_spectrum_from_samples(x * torch.tensor([1, 1, 0.9]), x[:, 0], inputs, max_order=1)
+
+
+class Dice(Inputs):
+    """A fair die per input, which states no more than it must."""
+
+    dim = 3
+    support_sizes = np.full(3, 6.0)
+
+    def quantile(self, u, coordinate):
+        return 1 + (6 * u).floor()
+
+    def quadrature(self, size, *, coordinate=0, breakpoints=()):
+        return np.arange(1.0, 7.0), np.full(6, 1 / 6)
+
+    def knots(self, size, *, coordinate=0):
+        return np.arange(1.0, 7.0)
+
+    def recurrence(self, degree):
+        raise NotImplementedError
+
+
+def test_a_distribution_of_few_values_is_visited_in_full() -> None:
+    spectrum = order_spectrum(lambda x: (x == 6).all(dim=1).double(), Dice(), method="exact")
+    assert spectrum.standard_error.max() == 0
+    p = 1 / 6
+    np.testing.assert_allclose(
+        spectrum.variance[:3],
+        [3 * p**5 * (1 - p), 3 * p**4 * (1 - p) ** 2, p**3 * (1 - p) ** 3],
+        rtol=1e-10,
+    )
 
 
 def test_every_block_of_the_page_is_a_file_or_runs() -> None:

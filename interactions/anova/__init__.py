@@ -2,7 +2,9 @@
 
 from .distillation import held_out_distillation, released_distillation
 from .exact import GridTooLargeError, subset_variances
-from .measure import METHODS, Method, order_spectrum, order_spectrum_from_samples
+from .from_samples import order_spectrum_from_samples
+from .measure import METHODS, Method, order_spectrum
+from .population import population_spectrum
 from .purification import Purified, purify
 from .strongest import strongest_interactions
 from .total_indices import MeanOrder, mean_order, superset_index
@@ -17,6 +19,7 @@ __all__ = [
     "mean_order",
     "order_spectrum",
     "order_spectrum_from_samples",
+    "population_spectrum",
     "purify",
     "released_distillation",
     "strongest_interactions",

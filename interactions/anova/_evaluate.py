@@ -1,4 +1,4 @@
-"""Calling a user's function safely: checked, chunked, counted."""
+"""Calling a user's function safely: checked, centred, in chunks, and every point counted."""
 
 from __future__ import annotations
 
@@ -7,62 +7,75 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ..inputs import Inputs
+from ._function import (
+    Form,
+    FunctionError,
+    as_values,
+    attempt,
+    call,
+    forms,
+    means_arrays,
+    not_finite,
+    only_tensors,
+)
+from ._memory import Batches, plan
+from ._trust import ROUNDING, points_dtype, resolution, why_not_trusted
 
+FIRST = 5
+"""Points of the first calls, few, for one may take much memory. No usual number of outputs: a
+function that returns them the wrong way round is told by its shape."""
 PROBE = 32
+SAME = 1e-6
+"""Part of its spread by which a function's values for tensors and for arrays may differ."""
+SECOND_LOOK = 1024
+"""Points by which a function that seems to vary by rounding alone is looked at again."""
+LEAST_SHARE = 1e-9
+"""Share of variance that rounding may always hold."""
+CHECKS = 256
+"""Evaluations that the checks may take."""
 DEFAULT_MEMORY = 2**28
-# Larger chunks than this leave the processor's cache and gain nothing.
-CACHE = 2**25
-
-
-class FunctionError(ValueError):
-    """The function under measurement is not a function of its inputs in the way needed."""
-
-
-class _Allocations(TorchFunctionMode):
-    """Adds up the bytes of every tensor that calls make; views of their arguments are free."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        held = {a.untyped_storage().data_ptr() for a in args if isinstance(a, Tensor)}
-        for t in out if isinstance(out, (tuple, list)) else (out,):
-            if isinstance(t, Tensor) and t.untyped_storage().data_ptr() not in held:
-                self.bytes += t.numel() * t.element_size()
-        return out
 
 
 class Evaluator:
     """A function of [n, d] points as a function to float64 [n, m], with its cost and its checks.
 
+    From every output a number near its mean is taken away, so that squares of small differences
+    beside a large offset are not lost: variances and their parts stay as they are.
+
     Parameters
     ----------
     function : torch module or callable
-        Maps [n, d] to [n] or [n, m]. Modules are given points of their parameters' dtype and
-        device; other callables float64 tensors, and where they refuse these float32 tensors,
-        then float64 arrays.
+        Maps [n, d] to [n] or [n, m]. Modules are given tensors of their parameters' dtype and
+        device. Other callables are tried with float64 and float32 tensors, then with float64 and
+        float32 arrays. A callable that returns arrays gets arrays. One that takes both and
+        answers differently (std divides by n - 1 in torch and by n in numpy) gets arrays where
+        its code names `axis=`, and is refused otherwise. Points are a copy of its own.
     memory : int or None
         Bytes a call may use for the function's intermediate results (default 256 MiB).
+    budget : int or None
+        Evaluations at most: where the checks may take more, the function is not called.
 
     Raises
     ------
     FunctionError
-        The function is in training mode, answers one point in two ways, or returns the wrong
-        shape, NaN or infinity.
+        The function is in training mode, answers one point in two ways, varies by rounding alone,
+        cannot tell the values of a column apart, or returns the wrong shape, NaN or infinity.
+    ValueError
+        The budget does not suffice for the checks, or the memory for two points.
 
     Attributes
     ----------
     outputs : int or None
         m, or None where the function returns [n].
     evaluations : int
-        Points evaluated so far.
-    dtype, device, scale
-        Of the points the function takes; the largest magnitude it returned on the probe.
+        Points evaluated so far, those of the checks included.
+    dtype, device
+        In which points are drawn: float32 where the function is no more precise and the inputs'
+        values are told apart by it, else float64.
+    offset : tensor [m]
+        What is taken away from the function's values.
     """
 
     def __init__(
@@ -72,92 +85,213 @@ class Evaluator:
         *,
         seed: int,
         memory: int | None = None,
+        budget: int | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         if not callable(function):
-            raise FunctionError(f"function must be callable, got {type(function).__name__}")
-        if isinstance(function, nn.Module) and any(m.training for m in function.modules()):
+            hint = ": pass its .predict" if hasattr(function, "predict") else ""
+            raise FunctionError(f"function must be callable, got {type(function).__name__}{hint}")
+        # Frozen TorchScript has no mode any more.
+        modules = function.modules() if isinstance(function, nn.Module) else ()
+        if any(getattr(m, "training", False) for m in modules):
             raise FunctionError(
                 "the module is in training mode, where dropout and batch normalisation make it "
                 "random: call its .eval() first"
             )
-        self.function = function
-        self.inputs = inputs
-        self.evaluations = 0
         self.memory = DEFAULT_MEMORY if memory is None else memory
         if self.memory < 2**20:
             raise ValueError(f"memory must be at least 1 MiB (2**20 bytes), got {memory}")
-        parameter = next(function.parameters(), None) if isinstance(function, nn.Module) else None
-        self.device = torch.device(
-            device if device is not None else (parameter.device if parameter is not None else "cpu")
-        )
-        if parameter is not None and parameter.device != self.device:
-            raise FunctionError(f"the module is on {parameter.device}, device is {self.device}")
-        self.dtype = parameter.dtype if parameter is not None else torch.float64
-        self.as_array = False
-        self._probe(seed, adaptable=parameter is None)
-
-    def _probe(self, seed: int, *, adaptable: bool) -> None:
-        x = self.inputs.sample(PROBE, generator=seed).to(self.device)
-        first = self._first_answer(x, adaptable=adaptable)
-        values = self._checked(first, PROBE)
-        self.outputs = None if first.ndim == 1 else values.shape[1]
-        self.scale = values.abs().max().item()
-        # Other company and another order: the answer to a point must not depend on either.
-        again = self._checked(self._call(x.flip(0)[: PROBE - 1]), PROBE - 1).flip(0)
-        tolerance = 1e-4 if torch.float32 in (self.dtype, first.dtype) else 1e-8
-        if (values[1:] - again).abs().max().item() > tolerance * max(self.scale, 1e-30):
-            raise FunctionError(
-                "the function gives two answers for one input: it is random, or mixes the points "
-                "of a batch (dropout or batch normalisation left on?)"
+        if budget is not None and budget < CHECKS:
+            raise ValueError(
+                f"the budget must be {CHECKS} evaluations at least, which checking the function "
+                f"may take; it is {budget}"
             )
-        with _Allocations() as allocated, torch.no_grad():
-            self._call(x)
-        per_row = max(allocated.bytes // PROBE, 8 * (self.inputs.dim + values.shape[1]))
-        self.rows = max(16, min(self.memory // 2, CACHE) // per_row)
+        self.function = function
+        self.inputs = inputs
         self.evaluations = 0
+        self._changes_points = False
+        self._copy = True
+        self.device = _device(function, device)
+        self._check(seed, budget)
 
-    def _first_answer(self, x: Tensor, *, adaptable: bool) -> Tensor:
-        forms = [(self.dtype, False)]
-        if adaptable:
-            forms += [(torch.float32, False), (torch.float64, True)]
+    def _check(self, seed: int, budget: int | None) -> None:
+        """Learn how the function is called, and whether its answers can be trusted."""
+        x = self.inputs.sample(PROBE, generator=seed).to(self.device)
+        self.offset = torch.zeros(1, dtype=torch.float64, device=self.device)
+        self._low = self._high = self.offset
+        first, tensor = self._settle_form(x[:FIRST])
+        self.dtype = points_dtype(self.inputs, self.form.dtype)
+        self._settle_batches(x, first[0].numel())
+        values = self(x)
+        self.precision = resolution([first.dtype, self.form.dtype], values)
+        # Other company and another order: the answer to a point must not depend on either.
+        again = self(x.flip(0)[: PROBE - 1]).flip(0)
+        why = why_not_trusted(self.function, self, x, values[1:], again, self.precision)
+        if why:
+            raise FunctionError(why)
+        if not (self.form.array or only_tensors(self.function) or self.device.type == "cuda"):
+            values = self._settle_array(x, values, tensor=tensor)
+        self.outputs = None if first.ndim == 1 else values.shape[1]
+        # A copy of every point costs as much as a cheap function.
+        self._copy = self._changes_points or self.form.gradients
+        self.offset = values.mean(dim=0)
+        self._low, self._high = (values - self.offset).aminmax(dim=0)
+        self._check_rounding(seed, budget)
+
+    def _settle_form(self, x: Tensor) -> tuple[Tensor, bool]:
+        """Find the first form the function takes; its answer, and whether that was a tensor."""
         failure = None
-        for self.dtype, self.as_array in forms:
-            try:
-                return self._call(x)
-            except Exception as error:  # whatever a user function may raise
-                failure = failure or error
+        if isinstance(self.function, nn.Module):
+            # What a module cannot tell apart it must not be given in another type either.
+            points_dtype(self.inputs, next(forms(self.function)).dtype)
+        for form in forms(self.function):
+            answer = self._attempt(x, form)
+            if isinstance(answer, Exception) and "grad" in str(answer):
+                form = form._replace(gradients=True)
+                answer = self._attempt(x, form)
+            if not isinstance(answer, Exception):
+                self.form = form
+                return answer
+            failure = failure or answer
+        if isinstance(failure, FunctionError):
+            raise failure
         raise FunctionError(
-            f"the function failed on {PROBE} points of shape {tuple(x.shape)}: {failure}"
+            f"the function failed on {len(x)} points of shape {tuple(x.shape)}: {failure}"
         ) from failure
 
-    def _call(self, x: Tensor) -> Tensor:
+    def _attempt(self, x: Tensor, form: Form) -> tuple[Tensor, bool] | Exception:
         self.evaluations += len(x)
-        with torch.no_grad():
-            x = x.to(self.dtype)
-            out = self.function(x.cpu().numpy() if self.as_array else x)
-        if not isinstance(out, Tensor):
-            out = torch.as_tensor(np.asarray(out))
-        return out.to(self.device)
+        return attempt(self.function, x, form)
 
-    def _checked(self, out: Tensor, n: int) -> Tensor:
-        if out.ndim == 0 or len(out) != n or out.ndim > 2 or out.numel() == 0:
+    def _settle_batches(self, x: Tensor, outputs: int) -> None:
+        """Plan how many points a call takes."""
+        least = 8 * (self.inputs.dim + outputs)
+
+        def run(n: int) -> Tensor:
+            self.evaluations += n
+            return as_values(call(self.function, x[:n], self.form)[0], n)
+
+        planned = plan(
+            run, few=FIRST, more=PROBE, least=least, memory=self.memory, device=self.device
+        )
+        self._batches = Batches(planned, most=self.memory // 2, tried=min(PROBE, planned))
+
+    def _settle_array(self, x: Tensor, values: Tensor, *, tensor: bool) -> Tensor:
+        """Give arrays to a function that means them; its values on the form that is taken."""
+        form = Form(torch.float64, array=True)
+        answer = self._attempt(x, form)
+        if isinstance(answer, Exception):
+            return values
+        arrays = answer[0].double().reshape(PROBE, -1)
+        if tensor:
+            if arrays.shape == values.shape:
+                off = (arrays - values).abs().amax(dim=0)
+                size, spread = values.abs().amax(dim=0), values.std(dim=0)
+                if (off <= SAME * torch.maximum(size * SAME, spread)).all():
+                    return values
+            if not means_arrays(self.function):
+                raise FunctionError(
+                    "the function takes tensors and numpy arrays and answers differently (as std "
+                    "does, which divides by n - 1 in torch and by n in numpy): settle it by "
+                    "lambda x: f(torch.as_tensor(x)) or lambda x: f(numpy.asarray(x))"
+                )
+        self.form = form
+        self._settle_batches(x, arrays.shape[1])
+        return arrays
+
+    def _check_rounding(self, seed: int, budget: int | None) -> None:
+        """Refuse a function that varies, but by no more than the rounding of its values."""
+        if not self._rounding_alone():
+            return
+        if budget is None or budget >= 8 * SECOND_LOOK:
+            x = self.inputs.sample(SECOND_LOOK, generator=seed + 1, dtype=self.dtype)
+            self(x.to(self.device))
+        if self._rounding_alone():
             raise FunctionError(
-                f"the function must map [n, d] to [n] or [n, m]: for {n} points it returned "
-                f"shape {tuple(out.shape)}"
+                f"the function varies by {(self._high - self._low).max():.1g} only, beside values "
+                f"of size {self._sizes().max():.3g}: no more than their rounding. Take the offset "
+                "out of the function, or compute in float64"
             )
-        out = out.reshape(n, -1).double()
-        if not torch.isfinite(out).all():
-            row = int(torch.nonzero(~torch.isfinite(out).all(dim=1))[0])
-            raise FunctionError(f"the function returned NaN or infinity (first at point {row})")
-        return out
+
+    def _rounding_alone(self) -> bool:
+        extent = self._high - self._low
+        return bool((extent > 0).any() and self._flat().all())
+
+    @property
+    def size(self) -> np.ndarray:
+        """Largest magnitude of each output so far, [m]."""
+        return self._sizes().cpu().numpy()
+
+    def _sizes(self) -> Tensor:
+        return (self.offset + self._low).abs().maximum((self.offset + self._high).abs())
+
+    def _flat(self) -> Tensor:
+        """Which outputs [m] have varied by no more than rounding so far."""
+        return self._high - self._low <= ROUNDING * self.precision * self._sizes()
+
+    @property
+    def rows(self) -> int:
+        """Points that are worth making at once: those of a call."""
+        return self._batches.planned
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Values [n, m] in float64 at points [n, d], evaluated in chunks that fit the memory."""
-        parts = [self._checked(self._call(c), len(c)) for c in x.split(self.rows)]
+        """Values [n, m] in float64 less the offset at points [n, d], in chunks of few."""
+        if len(x) == 1:
+            # Functions that squeeze their answer lose the axis of a single point.
+            return self(x.expand(2, -1))[:1]
+        parts, start = [], 0
+        while start < len(x):
+            rows = self._batches.next(len(x) - start)
+            with self._batches.step(rows):
+                parts.append(self._values(x[start : start + rows]))
+            start += rows
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    def _values(self, x: Tensor) -> Tensor:
+        self.evaluations += len(x)
+        out, changed = call(self.function, x, self.form, copy=self._copy)
+        self._changes_points |= changed
+        if changed and not self._copy:
+            raise FunctionError(
+                "the function changes its points in place, but did not when it was first called: "
+                "give it a copy, lambda x: f(x.clone())"
+            )
+        out = as_values(out, len(x)).to(self.device).reshape(len(x), -1)
+        values = (out.double() if out.dtype == torch.bool else out) - self.offset
+        low, high = values.amin(dim=0), values.amax(dim=0)
+        if not (high - low).isfinite().all():
+            raise not_finite(values)
+        self._low, self._high = self._low.minimum(low), self._high.maximum(high)
+        return values
+
+    def require_one_output(self, name: str) -> None:
+        """Refuse several outputs; one may come as [n] or as [n, 1]."""
+        if (self.outputs or 1) > 1:
+            raise ValueError(
+                f"{name} takes a function of one output, [n, d] to [n] or [n, 1]; this one "
+                f"returns [n, {self.outputs}]. Measure them in turn: lambda x: f(x)[:, 0]"
+            )
+
     def is_constant(self, total_variance: np.ndarray) -> np.ndarray:
-        """Where a variance is no more than rounding of the function's values."""
-        rounding = 8 * torch.finfo(self.dtype).eps * self.scale
-        return np.asarray(total_variance) <= rounding**2
+        """Where a variance [m, ..] is no more than the rounding of an output's own values."""
+        variance = np.asarray(total_variance)
+        return (variance == 0) | self._flat().cpu().numpy().reshape(variance.shape)
+
+    def too_coarse(self, total_variance: np.ndarray, tolerance: float) -> np.ndarray:
+        """Which outputs [m] vary, but so little that rounding may hold more than the tolerance."""
+        unit = self.precision * self.size
+        # Two roundings, each of variance unit^2 / 12 where steps are as wide as they may be.
+        return ~self.is_constant(total_variance) & (
+            unit**2 / 6 > max(tolerance, LEAST_SHARE) * total_variance
+        )
+
+
+def _device(function: Callable, device: torch.device | str | None) -> torch.device:
+    """Where the function is called: as asked for, or where a module's parameters are."""
+    own = next(function.parameters(), None) if isinstance(function, nn.Module) else None
+    if own is None or device is None:
+        return torch.device("cpu" if device is None else device) if own is None else own.device
+    asked = torch.device(device)
+    if asked.type != own.device.type or asked.index not in (None, own.device.index):
+        raise FunctionError(f"the module is on {own.device}, device is {asked}")
+    return own.device

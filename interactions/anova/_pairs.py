@@ -29,10 +29,20 @@ processor's cache."""
 
 
 class Sample(NamedTuple):
-    """Points in equal blocks, `x` [B, n, d], and values of every function, `f` [B, n, m]."""
+    """Points in equal blocks, with what they stand for.
+
+    Attributes
+    ----------
+    x : tensor [B, n, d]
+    f : tensor [B, n, m]
+        Values of every function, times the weights.
+    weight : tensor [B, n]
+        Density of the inputs over that by which the points were drawn: 1 for plain points.
+    """
 
     x: Tensor
     f: Tensor
+    weight: Tensor
 
 
 def pair_means(sample: Sample, basis: Basis, *, order: int, memory: int) -> Tensor:

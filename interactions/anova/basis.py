@@ -9,11 +9,7 @@ are not to be measured, so curves are compared with those of related backgrounds
 input with probability RELATION = 1/2: an effect of order k that holds the input then counts
 RELATION^(k-1) times (the noise operator, as for resampled functions). What is lost of orders 2 to
 K is therefore at most the sum over the inputs of what related curves have in common outside of
-the basis, over RELATION^(K-1).
-
-Curves are read at knots and continued linearly between them. An input with few distinct values
-has a knot on each, so that nothing is lost between knots; a rare value gets a function of its own
-only where it carries variance.
+the basis, over RELATION^(K-1). A rare value gets a function only where it carries variance.
 """
 
 from __future__ import annotations
@@ -28,19 +24,32 @@ import torch
 from torch import Tensor
 
 from ..inputs import Inputs
+from ._curves import (
+    CHECK_POINTS,
+    RELATION,
+    RELATIVES,
+    backgrounds,
+    check_points,
+    curves_at,
+    density_ratio,
+    families_of,
+    first_knots,
+    hat_moments,
+    interpolate,
+    read_curves,
+    told_apart,
+)
 from ._evaluate import Evaluator
+from ._pilot import Look
 
-KNOTS = 32
-"""Knots of an input with many values."""
-RELATION = 0.5
-RELATIVES = 4
-"""Backgrounds in a family, each of which takes every input from either of two parents."""
+SEEN = 8
+"""Points that carry the variance of an uneven function, on which every input has a knot."""
 FAMILIES = 8
 """Families by which an input's functions are checked, at most; 2 at least."""
+UNEVEN_FAMILIES = 20
+"""The same where rare points carry much of the variance."""
 CURVES = 3
 """Curves for each family, by which the functions are chosen."""
-CHECK_POINTS = 40
-"""Points at which a curve is checked, one in each of equal strata."""
 MOST_FUNCTIONS = 24
 """Functions of one input, at most."""
 OUTSIDE = (4.0, 1.0, 0.25)
@@ -139,7 +148,7 @@ class Adapted:
         columns = torch.arange(most, device=x.device) < kept[:, None]
         knots, values = self.knots.to(x), self.values[..., :most].to(x)
         parts = x.split(_rows(columns.numel()))
-        return torch.cat([_interpolate(part, knots, values)[:, columns] for part in parts])
+        return torch.cat([interpolate(part, knots, values)[:, columns] for part in parts])
 
 
 def _rows(numbers: int) -> int:
@@ -147,24 +156,14 @@ def _rows(numbers: int) -> int:
     return max(1, 2**20 // max(numbers, 1))
 
 
-def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """[n, d, Q] at points [n, d] of functions with values [d, G, Q] at knots [d, G]."""
-    dim, size = knots.shape
-    at = torch.searchsorted(knots, x.T.contiguous(), right=True).sub_(1).clamp_(0, size - 2).T
-    at = at + size * torch.arange(dim, device=x.device)
-    flat, values = knots.flatten(), values.flatten(0, 1)
-    part = ((x - flat[at]) / (flat[at + 1] - flat[at])).unsqueeze(-1)
-    return torch.lerp(values[at], values[at + 1], part)
-
-
 def adapted(
     evaluate: Evaluator,
+    look: Look,
     *,
     max_order: int,
     tolerance: float,
     budget: int,
     sample: int,
-    total: Tensor,
     generator: torch.Generator,
 ) -> Adapted:
     """Choose the functions of every input, all functions of an ensemble counting alike.
@@ -175,36 +174,40 @@ def adapted(
 
     Parameters
     ----------
+    look : Look
+        Points that show where the functions' variance lies.
     budget, sample : int
-        Evaluations to spend here at most, and points of the sample that the basis is for.
-    total : tensor [m]
-        Variances of the functions, zero for constant ones.
+        Evaluations to spend here at most, two `family_cost` at least, and points of the sample
+        that the basis is for.
     """
-    inputs = evaluate.inputs
-    grids = [inputs.knots(KNOTS, coordinate=j) for j in range(inputs.dim)]
-    price = CURVES * sum(map(len, grids)) + inputs.dim * RELATIVES * CHECK_POINTS
-    families = min(FAMILIES, budget // price)
-    if families < 2:
-        raise ValueError(
-            f"choosing a basis for {inputs.dim} inputs needs {2 * price:,} evaluations at least, "
-            f"there are {budget:,}: raise the budget"
-        )
-    # Shares of each function's variance, averaged over the functions.
-    weight = torch.where(total > 0, 1 / total, 0.0) / max(int((total > 0).sum()), 1)
-    knots, values, carried = _choose(evaluate, grids, CURVES * families, weight, generator)
+    inputs, total = evaluate.inputs, look.total
+    grids = [first_knots(inputs, j) for j in range(inputs.dim)]
+    price = family_cost(inputs)
+    seen = SEEN if look.uneven and budget >= 2 * (price + CURVES * SEEN * inputs.dim) else 0
+    most = UNEVEN_FAMILIES if look.uneven else FAMILIES
+    families = min(most, budget // (price + CURVES * seen * inputs.dim))
+    stop = evaluate.evaluations + budget - families * inputs.dim * RELATIVES * CHECK_POINTS
+    weight = look.share
+    knots, values, carried = _choose(
+        evaluate, look, grids, CURVES * families, seen, tolerance, stop, generator
+    )
     outside = []
     for j in range(inputs.dim):
-        background = _families(evaluate, families, generator)
-        outside.append(_outside(evaluate, knots[j], values[j], background, j, generator))
+        family = families_of(evaluate, look, families, generator)
+        outside.append(_outside(evaluate, look, knots[j], values[j], *family, j, generator))
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
     every = torch.arange(inputs.dim)
-    for part in OUTSIDE:
+    exist = values[:, :, 0].any(dim=1).cpu().numpy()
+    beyond = np.pad(carried[:, ::-1].cumsum(axis=1)[:, ::-1], ((0, 0), (0, 1)))
+    for part in OUTSIDE[-1:] if look.uneven else OUTSIDE:
         kept = []
         for k in range(1, max_order + 1):
             some = part * (OUTSIDE_AT_ORDER_1 if k == 1 else 1.0)
-            mean = (single @ weight).cpu().numpy()
-            kept.append(_keep(carried, mean, k, some, tolerance=tolerance, sample=sample))
+            # What the curves carry beyond the functions is outside, whatever the check saw.
+            mean = np.maximum((single @ weight).cpu().numpy(), beyond)
+            widths = _keep(carried, mean, k, some, tolerance=tolerance, sample=sample)
+            kept.append(_at_least(widths, k, exist))
         first, last = torch.tensor(kept[0]), torch.tensor(kept[-1])
         lost = unrelated[every, first].sum(dim=0)
         if max_order > 1:
@@ -216,63 +219,58 @@ def adapted(
     return Adapted(knots, values, kept, left_out)
 
 
+def family_cost(inputs: Inputs) -> int:
+    """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
+    knots = sum(len(first_knots(inputs, j)) for j in range(inputs.dim))
+    return CURVES * knots + inputs.dim * RELATIVES * CHECK_POINTS
+
+
 def _choose(
     evaluate: Evaluator,
+    look: Look,
     grids: list[np.ndarray],
     curves: int,
-    weight: Tensor,
+    seen: int,
+    tolerance: float,
+    stop: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
     inputs = evaluate.inputs
-    dim, size = inputs.dim, max(2, *map(len, grids))
+    background, bins = backgrounds(evaluate, look, curves, generator)
+    telling = look.x[look.where_it_varies(seen, generator)].double().cpu().numpy()
+    found = []
+    for j, grid in enumerate(grids):
+        # Where the variance was seen there is a knot, so that no needle is missed.
+        grid = told_apart(np.union1d(grid, telling[:, j]), evaluate.dtype)
+        # What the inputs behind may need at least is not spent on this one.
+        reserved = curves * sum(map(len, grids[j + 1 :]))
+        grid, f = read_curves(evaluate, look, background, bins, grid, j, tolerance, stop - reserved)
+        gram = torch.as_tensor(hat_moments(inputs, grid, j)).to(f)
+        mass = gram.sum(dim=0)
+        part = density_ratio(f, mass, look, bins, j) / curves
+        f = f - torch.tensordot(mass, f, dims=1)
+        moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
+        some, functions = _karhunen_loeve(moment, gram)
+        if not len(some) and len(grid) > 1:
+            # An input that moves nothing has a function too, for orders that need one.
+            some, functions = moment.new_zeros(1), _linear(torch.as_tensor(grid).to(f), gram)
+        found.append((grid, some, functions))
+    dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
     knots = torch.empty(dim, size, **like)
     values = torch.zeros(dim, size, MOST_FUNCTIONS, **like)
     carried = torch.zeros(dim, MOST_FUNCTIONS, **like)
-    background = inputs.sample(curves, generator=generator, dtype=evaluate.dtype)
-    for j, grid in enumerate(grids):
-        g = len(grid)
+    for j, (grid, some, functions) in enumerate(found):
+        g, q = functions.shape
         knots[j] = torch.as_tensor(np.append(grid, grid[-1] + np.arange(1, size - g + 1)))
-        f = _curves(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
-        gram = torch.as_tensor(_gram(inputs, grid, j)).to(f)
-        f = f - torch.tensordot(gram.sum(dim=0), f, dims=1)
-        moment = torch.einsum("abm,cbm,m->ac", f, f, weight / curves)
-        some, functions = _karhunen_loeve(moment, gram)
-        carried[j, : len(some)] = some
-        values[j, :g, : len(some)] = functions
+        carried[j, :q] = some
+        values[j, :g, :q] = functions
+        if 1 < g < size:
+            # Functions go on linearly beyond their last knot, as their second moments have it.
+            slope = (functions[-1] - functions[-2]) / (knots[j, g - 1] - knots[j, g - 2])
+            values[j, g:, :q] = functions[-1] + slope * (knots[j, g:, None] - knots[j, g - 1])
     return knots, values, carried.cpu().numpy()
-
-
-def _families(evaluate: Evaluator, families: int, generator: torch.Generator) -> Tensor:
-    """Points [families · RELATIVES, d], those of one family next to each other."""
-    inputs = evaluate.inputs
-    parents = inputs.sample(2 * families, generator=generator, dtype=evaluate.dtype)
-    parents = parents.unflatten(0, (families, 2))
-    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=parents.device)
-    return torch.where(choice < RELATION, parents[:, :1], parents[:, 1:]).flatten(0, 1)
-
-
-def _curves(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
-    """Values [points, backgrounds, m] with input j at the points and the others held."""
-    x = background.repeat(len(points), 1)
-    x[:, j] = points.to(x).repeat_interleave(len(background))
-    return evaluate(x).unflatten(0, (len(points), len(background)))
-
-
-def _gram(inputs: Inputs, knots: np.ndarray, coordinate: int) -> np.ndarray:
-    """Second moments [G, G] of the hat functions on the knots, of which every curve is a sum."""
-    size = len(knots)
-    if size == 1:
-        return np.ones((1, 1))
-    x, weight = inputs.quadrature(8, coordinate=coordinate, breakpoints=knots.tolist())
-    at = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, size - 2)
-    part = (x - knots[at]) / (knots[at + 1] - knots[at])
-    gram = np.zeros((size, size))
-    for i, a in ((0, 1 - part), (1, part)):
-        for k, b in ((0, 1 - part), (1, part)):
-            np.add.at(gram, (at + i, at + k), weight * a * b)
-    return gram
 
 
 def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
@@ -286,6 +284,12 @@ def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
     functions = functions - gram.sum(dim=0) @ functions
     scale = (functions * (gram @ functions)).sum(dim=0).sqrt()
     return carried[:MOST_FUNCTIONS], functions / scale
+
+
+def _linear(grid: Tensor, gram: Tensor) -> Tensor:
+    """Knot values [G, 1] of the linear function of mean 0 and variance 1."""
+    line = grid - gram.sum(dim=0) @ grid
+    return (line / (line @ gram @ line).sqrt())[:, None]
 
 
 def _keep(
@@ -321,6 +325,16 @@ def _keep(
     return widths(length).tolist()
 
 
+def _at_least(widths: list[int], order: int, exist: np.ndarray) -> list[int]:
+    """The widths, with a function each of so many inputs that an order has a product.
+
+    Without one its estimate would be 0 whatever the sample says, and so would its error.
+    """
+    idle = [j for j, q in enumerate(widths) if not q and exist[j]]
+    some = idle[: max(0, order - sum(q > 0 for q in widths))]
+    return [q or int(j in some) for j, q in enumerate(widths)]
+
+
 def number_of_products(widths: Sequence[int], order: int) -> int:
     """Products of functions of `order` different inputs: an elementary symmetric polynomial."""
     e = [1] + [0] * order
@@ -332,9 +346,11 @@ def number_of_products(widths: Sequence[int], order: int) -> int:
 
 def _outside(
     evaluate: Evaluator,
+    look: Look,
     knots: Tensor,
     values: Tensor,
     background: Tensor,
+    bins: Tensor,
     j: int,
     generator: torch.Generator,
 ) -> Tensor:
@@ -345,24 +361,33 @@ def _outside(
     other families, which have only the effect of input j alone in common. The part outside is the
     residual of a least-squares fit at fresh points, not the knots at which the functions were read.
     """
-    like = {"device": evaluate.device, "dtype": torch.float64}
-    strata = torch.arange(CHECK_POINTS, **like)
-    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
-    points = evaluate.inputs.quantile(u, torch.full_like(u, j, dtype=torch.long))
-    curves = _curves(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
-    functions = _interpolate(points[:, None], knots[None], values[None]).squeeze(1)
+    points, mass = check_points(evaluate, look, j, generator)
+    curves = curves_at(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
+    part = density_ratio(curves[:, :, 0], mass / CHECK_POINTS, look, bins, j)
+    functions = interpolate(points[:, None], knots[None], values[None]).squeeze(1)
+    # Points that stand for more count more, in the fit as in the means.
+    root = mass.sqrt()
+    columns = torch.cat([torch.ones_like(functions[:, :1]), functions], dim=1) * root[:, None]
+    curves = curves * root[:, None, None, None]
     # The projections on the first functions differ by one axis after another.
-    axes = torch.linalg.qr(torch.cat([torch.ones(CHECK_POINTS, 1, **like), functions], dim=1))[0]
+    axes = torch.linalg.qr(columns)[0]
     along = torch.tensordot(axes.T, curves, dims=1)
 
     def products(c: Tensor) -> Tensor:
         families = c.shape[1]
-        single = c.square().sum(dim=(1, 2))
-        family = c.sum(dim=2).square().sum(dim=1)
-        whole = c.sum(dim=(1, 2)).square()
-        related = (family - single) / (families * RELATIVES * (RELATIVES - 1))
-        unrelated = (whole - family) / (families * (families - 1) * RELATIVES**2)
-        return torch.stack([single / (families * RELATIVES), related, unrelated])
+        p = part[:, None]
+        single = (c.square().sum(dim=2) * p).sum(dim=1)
+        sums = c.sum(dim=2)
+        family = sums.square()
+        whole = (sums * p).sum(dim=1).square() - (family * p.square()).sum(dim=1)
+        related = (family * p).sum(dim=1) - single
+        return torch.stack(
+            [
+                single / (families * RELATIVES),
+                related / (families * RELATIVES * (RELATIVES - 1)),
+                whole / (families * (families - 1) * RELATIVES**2),
+            ]
+        )
 
     whole, explained = (
         # A thousand functions at a time, for the squares take as much memory again.
@@ -370,4 +395,5 @@ def _outside(
         for c in (curves, along)
     )
     rest = whole.sum(dim=1, keepdim=True) - explained.cumsum(dim=1)
-    return rest / (CHECK_POINTS - torch.arange(1, rest.shape[1] + 1, **like)[:, None])
+    free = CHECK_POINTS - torch.arange(1, rest.shape[1] + 1).to(rest)
+    return rest / free[:, None]

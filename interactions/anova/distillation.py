@@ -28,6 +28,8 @@ from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 
 DEFAULT_BUDGET = 1000
+LEAST_POINTS = 50
+"""Points below which trees are not fit."""
 TREES = 1000
 LEARNING_RATE = 0.1
 """XGBoost's default before version 1.0, under which the paper's numbers come out; .3 since."""
@@ -40,9 +42,13 @@ def distillation_spectrum(
 
     Trees know no standard error, so no tolerance ends it and it never converges.
     """
-    x = evaluate.inputs.sample(budget or DEFAULT_BUDGET, generator=seed, dtype=evaluate.dtype).to(
-        evaluate.device
-    )
+    n = DEFAULT_BUDGET if budget is None else budget - evaluate.evaluations
+    if n < LEAST_POINTS:
+        raise ValueError(
+            f"distillation needs {evaluate.evaluations + LEAST_POINTS} evaluations at least, the "
+            f"budget is {budget}"
+        )
+    x = evaluate.inputs.sample(n, generator=seed, dtype=evaluate.dtype).to(evaluate.device)
     y = evaluate(x)
     spectrum = released_distillation(x, y, max_order=max_order)
     return spectrum if evaluate.outputs is not None else spectrum.output(0)

@@ -25,9 +25,12 @@ from torch import Tensor
 
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
+from ._doubt import doubted, stability
 from ._evaluate import Evaluator
 from ._pairs import Sample, multiplications, pair_means
-from .basis import Adapted, Basis, adapted, number_of_products, polynomials
+from ._pilot import Look, first_look
+from ._tilt import PLAIN
+from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
 
 BLOCKS = 32
 """Blocks of points. More make steadier errors and use more of the pairs: 31/32 of them here."""
@@ -37,6 +40,9 @@ DEFAULT_BUDGET = 2**20
 """Evaluations that a measurement of up to 256 inputs may spend by default."""
 BUDGET_PER_INPUT = 2**12
 """Evaluations per input that it may spend by default where this is more, beyond 256 inputs."""
+CHECKED = 32
+"""One in so many points of the sample is paired with another, to check the answer without a
+basis."""
 MOST_WORK = 2.0**46
 """Multiplications at most, some ten minutes on two cores: a larger sample is not drawn."""
 
@@ -47,16 +53,16 @@ class Prepared(NamedTuple):
     Attributes
     ----------
     pilot : Sample
-        A small sample, whose spectrum plans the size of the large one.
-    centre : tensor [m]
-        Means of the functions on the pilot, to be subtracted from all values.
+        A small sample, centred, whose spectrum plans the size of the large one.
+    look : Look
+        What the first points show: the functions' means, and how to draw the sample.
     basis : Adapted
     generator : torch.Generator
         The stream of random points, just behind those used up.
     """
 
     pilot: Sample
-    centre: Tensor
+    look: Look
     basis: Adapted
     generator: torch.Generator
 
@@ -89,32 +95,61 @@ def prepare(
     evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int, seed: int
 ) -> Prepared:
     """Draw the pilot and choose the basis, for a quarter and a third of the budget at most."""
-    n = min(PILOT, budget // 4) // BLOCKS
-    if n < 4:
+    left = budget - evaluate.evaluations
+    least = max(16 * BLOCKS, 3 * 2 * family_cost(evaluate.inputs))
+    if left < least:
         raise ValueError(
-            f"the kernel method needs {16 * BLOCKS} evaluations at least, the budget is {budget}"
+            f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
+            f"{evaluate.inputs.dim} inputs, the budget is {budget:,}"
         )
+    n = min(PILOT, left // 4) // BLOCKS
     generator = torch.Generator(evaluate.device).manual_seed(seed)
-    pilot = _draw(evaluate, n, generator)
-    values = pilot.f.double().flatten(0, 1)
-    total = values.var(dim=0)
-    constant = torch.as_tensor(evaluate.is_constant(total.cpu().numpy()), device=total.device)
+    look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
     basis = adapted(
         evaluate,
+        look,
         max_order=max_order,
         tolerance=tolerance,
-        budget=budget // 3,
+        budget=left // 3,
         sample=budget,
-        total=torch.where(constant, 0.0, total),
         generator=generator,
     )
-    return Prepared(pilot, values.mean(dim=0), basis, generator)
+    weight = torch.ones_like(look.weight)
+    if look.tilt is not None:
+        weight = look.tilt.weight(look.bins, PLAIN)
+    pilot = _in_blocks(look.x[first], (look.f - look.centre)[first], weight[first])
+    return Prepared(pilot, look, basis, generator)
 
 
 def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
-    """A fresh sample of n points in every block, its values centred."""
-    sample = _draw(evaluate, n, prepared.generator)
-    return Sample(sample.x, sample.f - prepared.centre.to(sample.f))
+    """A fresh sample of n points in every block, its values centred and weighted.
+
+    Few at a time, for their values come in float64.
+    """
+    inputs, tilt = evaluate.inputs, prepared.look.tilt
+    like = {"generator": prepared.generator, "dtype": evaluate.dtype}
+    rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * ((evaluate.outputs or 1) + inputs.dim)))
+    parts = []
+    for start in range(0, n, rows):
+        size = BLOCKS * min(rows, n - start)
+        if tilt is None:
+            x = inputs.sample(size, **like)
+            weight = torch.ones(size, dtype=torch.float64, device=x.device)
+        else:
+            drawn = tilt.draw(size, PLAIN, **like)
+            x, weight = drawn.x, drawn.weight
+        parts.append(_in_blocks(x, evaluate(x) - prepared.look.centre, weight))
+    return join(parts)
+
+
+def _in_blocks(x: Tensor, f: Tensor, weight: Tensor) -> Sample:
+    """Points, centred values and weights as a sample, in the type of the points."""
+    parts = (x, f * weight[:, None], weight)
+    return Sample(*(a.to(x.dtype).unflatten(0, (BLOCKS, -1)) for a in parts))
+
+
+def join(samples: list[Sample]) -> Sample:
+    return Sample(*(torch.cat(parts, dim=1) for parts in zip(*samples, strict=True)))
 
 
 def prepared_spectrum(
@@ -122,10 +157,10 @@ def prepared_spectrum(
 ) -> OrderSpectrum:
     """The measurement, whose truth is the variance of each order inside of the basis."""
     m = evaluate.outputs or 1
-    basis = prepared.basis
+    basis, look = prepared.basis, prepared.look
 
     def measure(sample: Sample) -> tuple[OrderSpectrum, int]:
-        constant = evaluate.is_constant(sample.f.double().var(dim=(0, 1)).cpu().numpy())
+        constant = evaluate.is_constant(_second_moment(sample).mean(axis=1))
         spectrum, needed = _spectrum(sample, basis, max_order, tolerance, evaluate.memory, constant)
         method = f"ANOVA kernel ({_products(basis, max_order)} products by order)"
         spectrum = replace(
@@ -133,25 +168,38 @@ def prepared_spectrum(
         )
         return spectrum, needed
 
-    pilot = prepared.pilot
-    _, needed = measure(Sample(pilot.x, pilot.f - prepared.centre.to(pilot.f)))
+    def finished(spectrum: OrderSpectrum, sample: Sample) -> OrderSpectrum:
+        pairs = min(sample.x.shape[1] * BLOCKS // CHECKED, budget - evaluate.evaluations)
+        route = None
+        if pairs >= BLOCKS:
+            route = stability(evaluate, look, sample, pairs, prepared.generator)
+        spectrum = replace(spectrum, evaluations=evaluate.evaluations)
+        spectrum = doubted(spectrum, look, sample, route, tolerance)
+        return spectrum if evaluate.outputs is not None else spectrum.output(0)
+
+    spectrum, needed = measure(prepared.pilot)
+    if not look.total.any():
+        return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": _most_in_memory(evaluate, basis, max_order),
+        "memory": most_in_memory(evaluate, basis, max_order),
         "arithmetic": _most_in_time(m, basis, max_order),
     }
-    sample = Sample(*(a[:, :0] for a in pilot))
+    sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
         have = sample.x.shape[1]
         wanted = max(math.ceil(needed / BLOCKS), have + have // 4, 4)
-        limits["budget"] = have + (budget - evaluate.evaluations) // BLOCKS
+        # The check afterwards takes a part.
+        affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
+        limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS
         limit = min(limits, key=limits.get)
-        more = draw(evaluate, prepared, min(wanted, limits[limit]) - have)
-        sample = Sample(*(torch.cat(parts, dim=1) for parts in zip(sample, more, strict=True)))
+        more = min(wanted, limits[limit]) - have
+        if more > 0:
+            sample = join([sample, draw(evaluate, prepared, more)])
         spectrum, needed = measure(sample)
         if spectrum.converged or sample.x.shape[1] >= limits[limit]:
             if not spectrum.converged:
                 spectrum = replace(spectrum, reason=f"the {limit} ended the measurement")
-            return spectrum if evaluate.outputs is not None else spectrum.output(0)
+            return finished(spectrum, sample)
 
 
 def kernel_spectrum_from_samples(
@@ -166,7 +214,7 @@ def kernel_spectrum_from_samples(
     values = y.reshape(len(x), -1)
     centre = values[:n].double().mean(dim=0)
     values = (values[n : n * (BLOCKS + 1)] - centre.to(values)).to(x.dtype)
-    sample = Sample(*(a.unflatten(0, (BLOCKS, n)) for a in (x[n : n * (BLOCKS + 1)], values)))
+    sample = _in_blocks(x[n : n * (BLOCKS + 1)], values, torch.ones(n * BLOCKS).to(values))
     rounding = 8 * torch.finfo(y.dtype).eps * y.abs().max().item()
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * BLOCKS)
@@ -176,24 +224,12 @@ def kernel_spectrum_from_samples(
     return spectrum if y.ndim == 2 else spectrum.output(0)
 
 
-def _draw(evaluate: Evaluator, n: int, generator: torch.Generator) -> Sample:
-    """N points in every block. Few at a time, for their values come in float64."""
-    rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * (evaluate.outputs or 1)))
-    parts = []
-    for start in range(0, max(n, 1), rows):
-        size = max(min(rows, n - start), 0)
-        x = evaluate.inputs.sample(BLOCKS * size, generator=generator, dtype=evaluate.dtype)
-        f = evaluate(x).to(evaluate.dtype) if size else x.new_empty(0, evaluate.outputs or 1)
-        parts.append([a.unflatten(0, (BLOCKS, size)) for a in (x, f)])
-    return Sample(*(torch.cat(p, dim=1) for p in zip(*parts, strict=True)))
-
-
 def _products(basis: Basis, max_order: int) -> str:
     counts = [number_of_products(basis.widths(k), k) for k in range(1, max_order + 1)]
     return "/".join(f"{c:,}" for c in counts)
 
 
-def _most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
+def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
     """Points per block whose coordinates, values (twice, when centred) and features fit."""
     numbers = evaluate.inputs.dim + 2 * (evaluate.outputs or 1)
     numbers += max(sum(basis.widths(k)) for k in range(1, max_order + 1))
@@ -274,7 +310,7 @@ def _spectrum(
     step = max(1, memory // 2 // (8 * BLOCKS**2 * 6 * (max_order + 1)))
     parts, needed = [], 0
     for start in range(0, len(constant), step):
-        some = Sample(sample.x, sample.f[..., start : start + step])
+        some = sample._replace(f=sample.f[..., start : start + step])
         own = constant[start : start + step]
         part, points = _spectrum_of_some(some, basis, max_order, tolerance, memory, own)
         parts.append(part)
@@ -285,6 +321,19 @@ def _spectrum(
         if isinstance(value, np.ndarray)
     }
     return replace(parts[0], **arrays, converged=all(p.converged for p in parts)), needed
+
+
+def _second_moment(sample: Sample) -> np.ndarray:
+    """Mean squares of the centred values in every block, [m, B]."""
+    f = sample.f.double()
+    return (f.square() / sample.weight[..., None]).mean(dim=1).T.cpu().numpy()
+
+
+def total_pairs(sample: Sample) -> np.ndarray:
+    """What pairs of blocks say of the total variance, [m, B, B]: without bias off the diagonal."""
+    square = _second_moment(sample)
+    mean = sample.f.double().mean(dim=1).T.cpu().numpy()
+    return (square[:, :, None] + square[:, None, :]) / 2 - mean[:, :, None] * mean[:, None, :]
 
 
 def _spectrum_of_some(
@@ -299,8 +348,7 @@ def _spectrum_of_some(
         pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
         for k in range(1, max_order + 1)
     ]
-    block_variance = sample.f.double().var(dim=1).T.cpu().numpy()
-    both = (block_variance[:, :, None] + block_variance[:, None, :]) / 2
+    both = total_pairs(sample)
     parts = np.stack([*pairs, both - sum(pairs)], axis=1)
     variance = array_mean(parts)
     total = np.where(constant, np.nan, variance.mean.sum(axis=-1))[:, None]
@@ -308,18 +356,21 @@ def _spectrum_of_some(
     # To first order the error of V_k / T is that of (V_k - share T) / T, all on the same points.
     relative = (parts - share[:, :, None, None] * both[:, None]) / total[:, :, None, None]
     shares = array_mean(relative)
-    share_error = np.sqrt(shares.error)
+    # Pairs that all vanish have shown nothing of an order, and say nothing of their error.
+    unseen = ~parts.any(axis=(-1, -2))
+    unseen[:, -1] = False
+    share_error = np.where(unseen, np.nan, np.sqrt(shares.error))
     quiet = constant[:, None]
     spectrum = OrderSpectrum(
         variance=np.where(quiet, 0.0, variance.mean),
-        standard_error=np.where(quiet, 0.0, np.sqrt(variance.error)),
+        standard_error=np.where(quiet | unseen, np.nan, np.sqrt(variance.error)),
         share=share,
         share_standard_error=share_error,
         degrees_of_freedom=variance.df,
         share_degrees_of_freedom=shares.df,
         method="ANOVA kernel",
         evaluations=sample.x.shape[0] * sample.x.shape[1],
-        converged=bool(np.all((share_error <= tolerance) | quiet)),
+        converged=bool(np.all((share_error <= tolerance) | quiet | unseen)),
     )
     return spectrum, _points_needed(shares, spectrum.evaluations, tolerance)
 

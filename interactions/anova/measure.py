@@ -9,20 +9,17 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..inputs import Empirical, Inputs, check_order
 from ..spectrum import OrderSpectrum
-from ._evaluate import DEFAULT_MEMORY, Evaluator
+from ._evaluate import Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
 from .differences import differences_spectrum, least_evaluations
 from .distillation import distillation_spectrum
-from .exact import exact_spectrum, most_grid_points
+from .exact import GridTooLargeError, exact_spectrum, most_grid_points
 from .kernel import (
-    BLOCKS,
     default_budget,
     kernel_spectrum,
-    kernel_spectrum_from_samples,
     prepare,
     prepared_spectrum,
 )
@@ -31,6 +28,7 @@ EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
 """Points of the largest grid that "auto" takes."""
+OF_THESE_ROWS = "intervals of these rows, not of their population"
 LEFT_OUT = 0.01
 """Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
 is the tolerance instead where that is larger."""
@@ -76,27 +74,32 @@ def order_spectrum(
     ----------
     function : torch module or callable
         Maps points [n, d] to [n], or to [n, m] for m functions measured on the same points.
-        Modules must be in eval mode. Tensor and numpy callables both fit. An attribute `kinks`,
-        as planted functions have, tells the exact method where to split its grid.
+        Modules must be in eval mode. Tensor and numpy callables both fit, and may change the
+        points they are given: these are a copy. A callable that takes tensors and arrays but
+        answers them differently is given arrays where its code says `axis=`, else refused. An
+        attribute `kinks`, as planted functions have, tells the exact method where to split its
+        grid.
     inputs : Inputs
         Distribution of the d inputs: Uniform, Normal, Rademacher or Empirical.
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
     method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
-        "exact" is a tensor grid, for few inputs; "differences" is Monte Carlo, unbiased for any
+        "exact" is a tensor grid, for few inputs, corrected by random ones: its error is rounding
+        for smooth functions and sampled for others; "differences" is Monte Carlo, unbiased for any
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
         bounds it); "distillation" is the paper's way, boosted trees, to compare with (biased, no
         standard error). "auto" takes "exact" where a grid of 2^20 points fits budget and memory
-        (5 inputs, 20 of two values each), else "kernel" where it leaves out no more than the
-        tolerance (or .01), else "differences" where the budget allows.
+        (5 inputs, 20 of two values each) and converges, else "kernel" where it leaves out no more
+        than the tolerance (or .01), else "differences" where the budget allows.
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
-        Evaluations at most. Default: 2^21 exact, 2^25 differences, 2^20 kernel (2^12 d
-        beyond 256 inputs), 1000 distillation.
+        Evaluations at most, those by which the function is checked included (up to 256). Default:
+        2^21 exact, 2^25 differences, 2^20 kernel (2^12 d beyond 256 inputs), 1000 distillation.
     memory : int, optional
-        Working memory in bytes (default 2^28).
+        Working memory in bytes (default 2^28), what the function allocates in a call included,
+        the function's own data and the rows of Empirical inputs not.
     seed : int
         The same seed gives the same result on one device.
     device : optional
@@ -110,8 +113,10 @@ def order_spectrum(
     Raises
     ------
     ValueError
-        For orders above d, a function that is random, in training mode, or returns the wrong
-        shape, NaN or infinity, and a budget too small for the method.
+        For orders above d, a function that is random, in training mode, varies by the rounding of
+        its values alone, or returns the wrong shape, complex numbers, NaN or infinity; for columns
+        whose values the function's type cannot tell apart; for a budget too small for the method,
+        naming the least; and for a memory too small for two points.
     """
     if not isinstance(inputs, Inputs):
         raise TypeError(
@@ -125,41 +130,96 @@ def order_spectrum(
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be positive, got {budget}")
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
+    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     spectrum = METHODS[method](
         evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
     )
-    return _with_distribution(spectrum, inputs)
+    spectrum = replace(spectrum, evaluations=evaluate.evaluations)
+    return with_distribution(_with_rounding(spectrum, evaluate, tolerance), inputs)
 
 
-def _with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
-    """Say what is easily forgotten: that columns of data were taken as independent."""
+def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
+    """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
     if not isinstance(inputs, Empirical):
         return spectrum
-    return replace(
-        spectrum, method=f"{spectrum.method}, under the product of the columns' marginals"
+    how = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
+    return replace(spectrum, method=f"{spectrum.method}, {how}")
+
+
+def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:
+    """Say where the rounding of a function's own values forbids the tolerance."""
+    coarse = evaluate.too_coarse(np.atleast_2d(spectrum.variance).sum(axis=-1), tolerance)
+    if not coarse.any():
+        return spectrum
+    why = (
+        f"values of size {evaluate.size[coarse].max():.2g} are rounded so coarsely beside their "
+        "spread that rounding may hold more of the variance than the tolerance"
     )
+    reason = f"{spectrum.reason}; {why}" if spectrum.reason else why
+    return replace(spectrum, converged=False, reason=reason)
 
 
 def _best_spectrum(
     evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int | None, seed: int
 ) -> OrderSpectrum:
     """What "auto" stands for: see `order_spectrum`."""
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
+    grid = _grid_spectrum(evaluate, **settings)
+    if grid is None:
+        return _monte_carlo_spectrum(evaluate, **settings)
+    if grid.converged:
+        return _because(grid, "exact: few inputs, a grid will do")
+    try:
+        # The next method's default budget is its own, whatever the grid has spent.
+        other = _monte_carlo_spectrum(evaluate, **settings, spent=evaluate.evaluations)
+    except ValueError:
+        return _because(grid, "exact: few inputs, and no budget left for another method")
+    if other.converged or _error(other) < _error(grid):
+        return _because(other, "a grid did not converge")
+    return _because(grid, "exact: few inputs, though the grid did not converge")
+
+
+def _because(spectrum: OrderSpectrum, why: str) -> OrderSpectrum:
+    return replace(spectrum, reason=f"{why}; {spectrum.reason}" if spectrum.reason else why)
+
+
+def _error(spectrum: OrderSpectrum) -> float:
+    """Largest error of a share; unknown is the largest."""
+    error = spectrum.share_standard_error[~spectrum.constant]
+    return float(np.nan_to_num(error, nan=np.inf).max(initial=0.0))
+
+
+def _grid_spectrum(evaluate: Evaluator, *, budget: int | None, **settings) -> OrderSpectrum | None:
+    """What "exact" finds within half of the budget, where the inputs are few enough for it."""
+    points = math.prod(np.minimum(evaluate.inputs.support_sizes, EXACT_NODES).tolist())
+    affordable = EXACT_POINTS if budget is None else budget - evaluate.evaluations
+    if points > min(EXACT_POINTS, most_grid_points(evaluate), affordable):
+        return None
+    half = None if budget is None else max(budget // 2, int(points) + evaluate.evaluations)
+    try:
+        return exact_spectrum(evaluate, **settings, budget=half)
+    except GridTooLargeError:
+        return None
+
+
+def _monte_carlo_spectrum(
+    evaluate: Evaluator,
+    *,
+    max_order: int,
+    tolerance: float,
+    budget: int | None,
+    seed: int,
+    spent: int = 0,
+) -> OrderSpectrum:
+    """The kernel where its basis leaves little out, else differences where they are affordable."""
     inputs = evaluate.inputs
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
-
-    def because(spectrum: OrderSpectrum, why: str) -> OrderSpectrum:
-        return replace(spectrum, reason=f"{why}; {spectrum.reason}" if spectrum.reason else why)
-
-    points = math.prod(np.minimum(inputs.support_sizes, EXACT_NODES).tolist())
-    if points <= min(EXACT_POINTS, most_grid_points(evaluate), budget or EXACT_POINTS):
-        return because(exact_spectrum(evaluate, **settings), "exact: few inputs, a grid will do")
-    most = default_budget(inputs.dim) if budget is None else budget
+    most = default_budget(inputs.dim) + spent if budget is None else budget
     kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
     prepared = prepare(evaluate, **kernel, seed=seed)
     limit = max(tolerance, LEFT_OUT)
     least = least_evaluations(inputs.dim, max_order)
-    if prepared.basis.left_out.max() <= limit:
+    if np.max(prepared.basis.left_out) <= limit:
         why = "kernel: one sample serves every function, and its basis leaves little out"
     elif least > (DIFFERENCES_BUDGET if budget is None else budget - evaluate.evaluations):
         why = (
@@ -168,8 +228,8 @@ def _best_spectrum(
         )
     else:
         spectrum = differences_spectrum(evaluate, **settings)
-        return because(spectrum, f"differences: a basis may leave out more than {limit:.2g}")
-    return because(prepared_spectrum(evaluate, prepared, **kernel), why)
+        return _because(spectrum, f"differences: a basis may leave out more than {limit:.2g}")
+    return _because(prepared_spectrum(evaluate, prepared, **kernel), why)
 
 
 METHODS: dict[str, Method] = {
@@ -181,39 +241,3 @@ METHODS: dict[str, Method] = {
 }
 """The methods of `order_spectrum` by name. A `Method` from outside joins them by
 METHODS["mine"] = mine, and order_spectrum(f, inputs, method="mine") calls it."""
-
-
-def order_spectrum_from_samples(
-    x: Tensor,
-    y: Tensor,
-    inputs: Inputs,
-    *,
-    max_order: int = 3,
-    memory: int | None = None,
-) -> OrderSpectrum:
-    """Variance by interaction order from evaluations the user already has.
-
-    The kernel estimator needs no more than plain points drawn from `inputs` and values there.
-    One part in 33 of the points centres the values; the rest is measured.
-
-    Parameters
-    ----------
-    x : tensor [n, d]
-        Independent draws from `inputs`; at least 132.
-    y : tensor [n] or [n, m]
-        Values of one function or of m functions there.
-    """
-    x, y = torch.as_tensor(x), torch.as_tensor(y)
-    check_order(max_order, inputs.dim)
-    if x.ndim != 2 or x.shape[1] != inputs.dim:
-        raise ValueError(f"needs points [n, {inputs.dim}], got {tuple(x.shape)}")
-    if y.ndim not in (1, 2) or len(y) != len(x):
-        raise ValueError(f"needs as many values as points, {len(x)}; got shape {tuple(y.shape)}")
-    if not (torch.isfinite(x).all() and torch.isfinite(y).all()):
-        raise ValueError("the points or the values hold NaN or infinity")
-    if len(x) < 4 * (BLOCKS + 1):
-        raise ValueError(f"needs at least {4 * (BLOCKS + 1)} points, got {len(x)}")
-    spectrum = kernel_spectrum_from_samples(
-        x, y, inputs, max_order=max_order, memory=memory or DEFAULT_MEMORY
-    )
-    return _with_distribution(spectrum, inputs)

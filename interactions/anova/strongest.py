@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from ..inputs import Inputs, check_order
 from ._evaluate import Evaluator
-from ._pairs import feature_sums
-from .kernel import BLOCKS, array_mean, draw, prepare
+from ._pairs import Sample, feature_sums
+from .basis import Basis
+from .kernel import BLOCKS, array_mean, draw, most_in_memory, prepare, total_pairs
+from .total_indices import BATCHES, measure_mean_order
 
 DEFAULT_BUDGET = 2**16
+"""Evaluations by default, with few inputs."""
+BUDGET_PER_INPUT = 2**11
+"""Evaluations per input by default, where that is more."""
+MOST_SUBSETS = 2**22
+"""Subsets that are measured at most, for each takes a millisecond or less."""
 
 
 def strongest_interactions(
@@ -29,53 +40,117 @@ def strongest_interactions(
 ) -> pd.DataFrame:
     """Subsets of one order with the largest variance, by the kernel estimator.
 
-    Every subset of the order is measured on the same points (2^16 evaluations by default), each
-    without bias inside of a basis chosen for the function; inputs of which it is constant are left
-    away. Listing the largest favours those whose error points upwards, which
-    their standard errors show.
+    Every subset of the order is measured on the same points, each without bias inside of a basis
+    chosen for the function; inputs of which it is constant are left away. Listing the largest
+    favours those whose error points upwards, which their standard errors show.
+
+    A basis may miss what is rough or rare. So a quarter of the budget measures every input's total
+    index without one. What of it no subset of up to this order explains belongs to higher orders or
+    was missed, and a subset that was missed shows in each of its inputs. That is `attrs["unseen"]`;
+    where it leaves room for a subset larger than the largest listed, a warning names the inputs.
 
     Parameters
     ----------
     function : torch module or callable
-        Maps [n, d] to [n].
+        Maps [n, d] to [n] or [n, 1].
     order : int
         Size of the subsets; there are C(d, order) of them.
     count : int
         Rows to return.
+    budget : int, optional
+        Evaluations at most (default 2^16, or 2^11 d with more than 32 inputs).
 
     Returns
     -------
     DataFrame
-        Columns subset (a tuple of inputs), variance, standard_error, share; largest first.
+        Columns subset (a tuple of inputs), variance, standard_error, share; largest first. `attrs`
+        holds evaluations, `left_out` (share of variance that the basis may leave out, by its own
+        check) and `unseen` [d] (variance of effects with an input that were not measured).
     """
     check_order(order, inputs.dim)
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
-    if evaluate.outputs is not None:
-        raise ValueError("strongest_interactions takes a function with one output, [n, d] to [n]")
-    budget = DEFAULT_BUDGET if budget is None else budget
+    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
+    evaluate.require_one_output("strongest_interactions")
+    if budget is None:
+        budget = max(DEFAULT_BUDGET, BUDGET_PER_INPUT * inputs.dim)
     # Subsets are told apart best with all functions that the sample can bear: tolerance 0.
     prepared = prepare(evaluate, max_order=order, tolerance=0.0, budget=budget, seed=seed)
-    n = (budget - evaluate.evaluations) // BLOCKS
-    x, f = draw(evaluate, prepared, n)
     basis = prepared.basis
-    total = f.double().var().item()
+    useful = sum(q > 0 for q in basis.widths(order))
+    if math.comb(useful, order) > MOST_SUBSETS:
+        raise ValueError(
+            f"{useful} inputs have {math.comb(useful, order):,} subsets of order {order}, more "
+            f"than {MOST_SUBSETS:,}: lower the order"
+        )
+    left = budget - evaluate.evaluations
+    check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
+    n = min((left - check) // BLOCKS, most_in_memory(evaluate, basis, order))
+    sample = draw(evaluate, prepared, n)
+    total = array_mean(total_pairs(sample)).mean.item()
+    tables = [_measured(sample, basis, k, evaluate.memory) for k in range(1, order + 1)]
+    table = tables[-1]
+    table["share"] = table["variance"] / total if total > 0 else np.nan
+    found = table.nlargest(count, "variance").reset_index(drop=True)
+    found.attrs["left_out"] = float(basis.left_out[0])
+    if check:
+        seen = np.zeros(inputs.dim)
+        for u, variance in itertools.chain(*(t[["subset", "variance"]].values for t in tables)):
+            seen[list(u)] += variance
+        _say_what_is_unseen(evaluate, found, seen, order, evaluate.evaluations + check, seed)
+    found.attrs["evaluations"] = evaluate.evaluations
+    return found
+
+
+def _measured(sample: Sample, basis: Basis, order: int, memory: int) -> pd.DataFrame:
+    """Variance of every subset of an order, from the sums of its products over blocks."""
+    blocks, n, dim = sample.x.shape
     widths = basis.widths(order)
-    phi = basis.features(x.flatten(0, 1), order).unflatten(0, (BLOCKS, n))
-    found = {}
-    for leading, sums in feature_sums(phi, widths, f, order, evaluate.memory):
-        last = range(leading[-1] + 1 if leading else 0, inputs.dim)
-        # [B, products of the leading, 1, functions of the last]: one array of pairs per subset.
-        for j, part in zip(
-            last, sums[:, :, 0].split([widths[j] for j in last], dim=2), strict=True
-        ):
-            flat = part.flatten(1).double()
-            found[*leading, j] = array_mean((flat @ flat.T / n**2).cpu().numpy())
-    table = pd.DataFrame(
+    phi = basis.features(sample.x.flatten(0, 1), order).unflatten(0, (blocks, n))
+    subsets, means, errors = [], [], []
+    for leading, sums in feature_sums(phi, widths, sample.f, order, memory):
+        last = range(leading[-1] + 1 if leading else 0, dim)
+        pairs = _pairs_by_input(sums[:, :, 0].double(), [widths[j] for j in last]) / n**2
+        for rows in pairs.split(max(1, memory // 8 // (8 * 8 * blocks**2))):
+            measured = array_mean(rows.cpu().numpy())
+            means.append(measured.mean)
+            errors.append(measured.error)
+        subsets += [(*leading, j) for j in last]
+    return pd.DataFrame(
         {
-            "subset": list(found),
-            "variance": [v.mean for v in found.values()],
-            "standard_error": [np.sqrt(v.error) for v in found.values()],
+            "subset": subsets,
+            "variance": np.concatenate([*means, []]),
+            "standard_error": np.sqrt(np.concatenate([*errors, []])),
         }
     )
-    table["share"] = table["variance"] / total if total > 0 else np.nan
-    return table.nlargest(count, "variance").reset_index(drop=True)
+
+
+def _pairs_by_input(sums: Tensor, widths: list[int]) -> Tensor:
+    """Products of the sums [B, p, r] of two blocks, added up for each last input: [J, B, B]."""
+    blocks = len(sums)
+    pairs = sums.new_zeros(len(widths), blocks, blocks)
+    input_of = torch.repeat_interleave(torch.tensor(widths, device=sums.device))
+    for some in torch.arange(sums.shape[2], device=sums.device).split(256):
+        part = sums[:, :, some].permute(2, 0, 1)
+        pairs.index_add_(0, input_of[some], part @ part.transpose(1, 2))
+    return pairs
+
+
+def _say_what_is_unseen(
+    evaluate: Evaluator, found: pd.DataFrame, seen: np.ndarray, order: int, budget: int, seed: int
+) -> None:
+    """Compare with total indices, which need no basis."""
+    whole = measure_mean_order(evaluate, budget=budget, seed=seed + 1)
+    unseen, error = whole.total_index[0] - seen, whole.total_index_standard_error[0]
+    found.attrs["unseen"] = unseen
+    certain = unseen - 3 * error
+    likely = np.argsort(-certain)[:order]
+    # Total indices are 0 where nothing rare was met; a subset that was missed shows in all of its.
+    room = certain[likely[-1]]
+    largest = found["variance"].max() if len(found) else 0.0
+    if room > max(largest, 0.0) and order > 1:
+        warnings.warn(
+            f"inputs {sorted(likely.tolist())} take part in effects of variance {room:.3g} or more "
+            f"that no subset of up to {order} inputs explains, of which the largest has "
+            f"{largest:.3g}: these are of higher order, or too rough or rare for the basis. "
+            "superset_index measures a subset without one",
+            stacklevel=3,
+        )

@@ -24,7 +24,7 @@ from ._evaluate import Evaluator
 
 DEFAULT_BUDGET = 2**18
 BATCHES = 32
-"""Batches of points whose spread gives the standard errors."""
+"""Batches of points, at least, whose spread gives the standard errors."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class MeanOrder:
     mean_order, standard_error : float64 arrays [...]
         Variance-weighted mean order; NaN for a constant function.
     total_index, total_index_standard_error : float64 arrays [..., d]
-        Variance of all effects that hold an input, in squared units of the function.
+        Variance of all effects that hold an input, in squared units of the function. The error is
+        NaN where no point showed anything of an input.
     variance : float64 array [...]
         Total variance, from the same points.
     evaluations : int
@@ -64,7 +65,7 @@ def mean_order(
     Takes the same functions as `order_spectrum`; spends the budget (default 2^18 evaluations,
     d + 1 per point).
     """
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
+    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     result = measure_mean_order(evaluate, budget=budget, seed=seed)
     if evaluate.outputs is not None:
         return result
@@ -75,16 +76,17 @@ def measure_mean_order(evaluate: Evaluator, *, budget: int | None, seed: int) ->
     """The measurement itself, with the outputs as a leading axis [m]."""
     budget = DEFAULT_BUDGET if budget is None else budget
     dim = evaluate.inputs.dim
-    n = budget // ((dim + 1) * BATCHES)
+    left = budget - evaluate.evaluations
+    n = min(left // ((dim + 1) * BATCHES), evaluate.memory // (64 * dim))
     if n < 2:
+        least = evaluate.evaluations + 2 * (dim + 1) * BATCHES
         raise ValueError(
-            f"the mean order of {dim} inputs needs {2 * (dim + 1) * BATCHES:,} evaluations at "
-            f"least, the budget is {budget:,}"
+            f"the mean order of {dim} inputs needs {least:,} evaluations at least, the budget is "
+            f"{budget:,}"
         )
-    before = evaluate.evaluations
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     total, variance = [], []
-    for _ in range(BATCHES):
+    for _ in range(left // ((dim + 1) * n)):
         x, fresh = (
             evaluate.inputs.sample(n, generator=generator, dtype=evaluate.dtype) for _ in range(2)
         )
@@ -105,12 +107,18 @@ def measure_mean_order(evaluate: Evaluator, *, budget: int | None, seed: int) ->
     off = (total.sum(axis=-1) - mean * variance) / scale
     return MeanOrder(
         mean_order=mean,
-        standard_error=off.std(axis=0, ddof=1) / np.sqrt(BATCHES),
+        standard_error=off.std(axis=0, ddof=1) / np.sqrt(len(total)),
         total_index=index,
-        total_index_standard_error=total.std(axis=0, ddof=1) / np.sqrt(BATCHES),
+        total_index_standard_error=_standard_error(total),
         variance=spread,
-        evaluations=evaluate.evaluations - before,
+        evaluations=evaluate.evaluations,
     )
+
+
+def _standard_error(batches: np.ndarray) -> np.ndarray:
+    """Of means over batches, the first axis; unknown where every batch is 0, which saw nothing."""
+    error = batches.std(axis=0, ddof=1) / np.sqrt(len(batches))
+    return np.where(batches.any(axis=0), error, np.nan)
 
 
 def superset_index(
@@ -131,7 +139,7 @@ def superset_index(
     Parameters
     ----------
     function : torch module or callable
-        Maps [n, d] to [n].
+        Maps [n, d] to [n] or [n, 1].
     subsets : sequence of subsets, each of one input or more
     budget : int, optional
         Evaluations at most (default 2^18), 2^|u| per subset and point.
@@ -153,20 +161,20 @@ def superset_index(
     for u in asked:
         if not u or len(set(u)) < len(u) or not (u[0] >= 0 and u[-1] < inputs.dim):
             raise ValueError(f"needs subsets of different inputs 0 .. {inputs.dim - 1}, got {u}")
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, device=device)
-    if evaluate.outputs is not None:
-        raise ValueError("superset_index takes a function with one output, [n, d] to [n]")
+    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
+    evaluate.require_one_output("superset_index")
     budget = DEFAULT_BUDGET if budget is None else budget
     price = sum(2 ** len(u) for u in asked)
-    least = 2 * price * BATCHES
+    least = evaluate.evaluations + 2 * price * BATCHES
     if not asked or budget < least:
         raise ValueError(
             f"{len(asked)} subsets need {least:,} evaluations at least, the budget is {budget:,}"
         )
-    n = max(2, min(budget // (price * BATCHES), evaluate.memory // (32 * inputs.dim)))
+    left = budget - evaluate.evaluations
+    n = max(2, min(left // (price * BATCHES), evaluate.memory // (32 * inputs.dim)))
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     batches = []
-    for _ in range(budget // (price * n)):
+    for _ in range(left // (price * n)):
         index, plain = [], []
         for u in asked:
             x, fresh = (
@@ -188,7 +196,7 @@ def superset_index(
         {
             "subset": asked,
             "variance": mean,
-            "standard_error": batches[:, :-1].std(axis=0, ddof=1) / np.sqrt(len(batches)),
+            "standard_error": _standard_error(batches[:, :-1]),
             "share": mean / (np.nan if evaluate.is_constant(total) else total),
         }
     )

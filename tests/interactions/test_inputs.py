@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
+import tracemalloc
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.interpolate import BarycentricInterpolator
 
 from interactions import Empirical, Normal, Rademacher, Uniform
 
@@ -14,6 +20,7 @@ RNG = np.random.default_rng(0)
 SKEWED = np.column_stack(
     [RNG.exponential(size=500), RNG.integers(0, 3, size=500), np.ones(500), RNG.normal(size=500)]
 )
+DATES = pd.DataFrame({"when": [pd.Timestamp("2026-01-01")] * 2, "what": ["a", "b"]})
 DISTRIBUTIONS = [
     Uniform(-1.0, 3.0, dim=3),
     Normal(2.0, 0.5, dim=3),
@@ -93,8 +100,69 @@ def test_empirical_breaks_the_dependence_of_its_columns() -> None:
         (lambda: Rademacher(dim=0), "positive integer"),
         (lambda: Empirical(np.ones(3)), r"\[n, d\]"),
         (lambda: Empirical(np.array([[0.0, np.nan], [1.0, 2.0]])), r"columns \[1\]"),
+        (lambda: Empirical(pd.DataFrame({"age": [1, 2], "dose": [1.0, None]})), r"\['dose'\]"),
+        (lambda: Rademacher(dim=True), "positive integer"),
     ],
 )
 def test_bad_distributions_are_refused(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Uniform([0, 1], [1, 2], dim=2), r"one low for all inputs.*\[0, 1\].*rescale"),
+        (lambda: Uniform(0.0, "1", dim=2), "one high"),
+        (lambda: Normal(0.0, np.ones(3), dim=3), "one std for all inputs"),
+        (lambda: Uniform(-1, 1, 4), r"by its name: Uniform\(-1, 1, dim=4\)"),
+        (lambda: Normal(0.0, 1.0, 4), r"by its name: Normal\(0.0, 1.0, dim=4\)"),
+        (lambda: Empirical(DATES), r"columns \['when', 'what'\].*dates"),
+        (lambda: Empirical(DATES[["when"]].to_numpy()), "must be numbers"),
+    ],
+)
+def test_other_types_are_refused_with_what_to_do(make, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_columns_of_every_number_type_are_data() -> None:
+    frame = pd.DataFrame(
+        {
+            "count": pd.array([1, 2, 3], dtype="Int64"),
+            "flag": [True, False, True],
+            "size": np.array([0.5, 1.5, 2.5], dtype=np.float32),
+        }
+    )
+    inputs = Empirical(frame)
+    np.testing.assert_array_equal(inputs.support(1)[0], [0, 1])
+    np.testing.assert_array_equal(inputs.support(2)[0], [0.5, 1.5, 2.5])
+    same = Empirical(frame.to_numpy(dtype=float).tolist())
+    np.testing.assert_array_equal(same.support(0)[0], inputs.support(0)[0])
+
+
+def test_distributions_survive_copies() -> None:
+    for inputs in DISTRIBUTIONS[:3]:
+        assert pickle.loads(pickle.dumps(inputs)) == inputs
+        assert dataclasses.replace(inputs, dim=5).dim == 5
+
+
+def test_nodes_of_a_column_are_values_that_carry_a_polynomial() -> None:
+    """Interpolated through twelve values, a smooth curve is right at all five thousand."""
+    column = np.random.default_rng(1).exponential(size=5000)
+    nodes = Empirical(column[:, None]).nodes(12, 0)
+    assert len(set(nodes)) == 12
+    assert set(nodes) <= set(column)
+    through = BarycentricInterpolator(nodes, np.sin(nodes / 3))
+    assert np.abs(through(column) - np.sin(column / 3)).max() < 1e-7
+
+
+def test_values_are_counted_a_column_at_a_time() -> None:
+    """A comparison of all columns at once would take a table of the size of the data."""
+    inputs = Empirical(np.random.default_rng(2).integers(0, 7, size=(20_000, 30)))
+    tracemalloc.start()
+    sizes = inputs.support_sizes
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(sizes, 7.0)
+    assert peak < 20_000 * 30 / 4

@@ -130,7 +130,7 @@ def test_masking_a_mean_zero_product_keeps_one_minus_r_to_the_k(inputs, order: i
     torch.testing.assert_close(blind(x), survival(rate, order) * product(x), rtol=1e-10, atol=1e-12)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(f=PLANTED, rate=RATES, inputs=INPUTS)
 def test_masking_leaks_as_the_formula_says(f, rate: float, inputs) -> None:
     """(1-r)^|v| sum over u ⊇ v of r^|u \\ v| f_u(x_v, 0) is the ANOVA part of the average."""
@@ -161,7 +161,7 @@ def test_leakage_shrinks_main_effects_of_an_uncentred_pair_by_the_fourth_power()
     np.testing.assert_allclose(after, before * 0.5**4, rtol=1e-12)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(f=PLANTED, rate=RATES, inputs=INPUTS)
 def test_resampling_keeps_one_minus_r_to_the_size_of_every_subset(f, rate: float, inputs) -> None:
     after = resampled(f, rate, inputs)
@@ -256,7 +256,7 @@ def test_spectra_of_every_sense_equal_the_tensor_grid(f, rate: float, inputs) ->
             assert closed.get(u, 0.0) == pytest.approx(value, rel=1e-10, abs=1e-10 * scale)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(f=PLANTED, g=PLANTED, rate=RATES, inputs=CONTINUOUS)
 def test_training_under_input_dropout_ends_at_the_best_predictor(f, g, rate, inputs) -> None:
     """Its residual is orthogonal to every function of the masked inputs, and it is a dilation."""
@@ -325,7 +325,7 @@ def test_the_product_fit_keeps_less_where_inputs_have_a_mean(rate, inputs, order
 
 
 @KINDS
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(f=PLANTED, psi=PLANTED, rate=st.floats(0, 0.6), inputs=INPUTS)
 def test_gradient_and_curvature_equal_quadrature_over_inputs_and_masks(
     kind, f, psi, rate, inputs
@@ -341,7 +341,7 @@ def test_gradient_and_curvature_equal_quadrature_over_inputs_and_masks(
 
 
 @pytest.mark.parametrize("inputs", MEAN_ZERO, ids=repr)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(rate=RATES, order=st.integers(1, 5))
 def test_along_a_product_gradient_and_curvature_are_powers_of_one_minus_r(
     inputs, rate, order
@@ -372,7 +372,7 @@ def test_along_a_product_gradient_and_curvature_are_powers_of_one_minus_r(
         assert step_scale(rate, order, **how) == pytest.approx(wanted, 1e-12)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(rate=RATES, order=st.integers(1, 3))
 def test_the_first_step_along_a_homogeneous_direction_follows_its_degree(rate, order) -> None:
     """|x_0| x_1 .. has degree k; sign(x_0) .. sign(x_k) has degree 0, x_j^3 each degree 3k."""

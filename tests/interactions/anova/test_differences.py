@@ -17,7 +17,7 @@ from interactions import (
     Uniform,
     order_spectrum,
 )
-from interactions.anova.differences import NODES, _centred_form, _shifted_lattices
+from interactions.anova._replicates import NODES, centred_form, shifted_lattices
 from interactions.planted import PlantedInteractions, g_function, ishigami
 
 FIVE = Uniform(-1.0, 1.0, dim=5)
@@ -45,9 +45,9 @@ def covers(estimate: OrderSpectrum, truth: OrderSpectrum, of: str) -> np.ndarray
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_bilinear_form_is_unbiased_for_covariances(dtype) -> None:
     generator = torch.Generator().manual_seed(0)
-    u = _shifted_lattices((200_000,), generator, dtype).double()
+    u = shifted_lattices((200_000,), generator, dtype).double()
     assert u.shape == (200_000, NODES)
-    form = _centred_form(torch.device("cpu"))
+    form = centred_form(torch.device("cpu"))
     assert form.sum(dim=0).abs().max() < 1e-15
     for h, g, covariance in (
         (u, u, 1 / 12),

@@ -8,6 +8,7 @@ import torch
 
 from interactions import Uniform, order_spectrum
 from interactions.anova import held_out_distillation, released_distillation
+from interactions.anova._evaluate import CHECKS
 from interactions.planted import Product, paper_generator
 
 INPUTS = Uniform(-1.0, 1.0, dim=4)
@@ -23,13 +24,14 @@ def xgboost() -> None:
 def test_an_additive_function_is_all_order_one() -> None:
     s = order_spectrum(paper_generator(1), INPUTS, method="distillation")
     assert s.share[0] > 0.98
-    assert s.evaluations == 1000
+    assert 1000 <= s.evaluations <= 1000 + CHECKS
     assert "biased" in s.method
 
 
 @pytest.mark.usefixtures("xgboost")
 def test_pure_triples_leak_into_low_orders_which_the_paper_says_never_happens() -> None:
-    s = order_spectrum(Product((0, 1, 2)), INPUTS, method="distillation", budget=100)
+    x = INPUTS.sample(100, generator=0)
+    s = released_distillation(x, Product((0, 1, 2))(x))
     assert s.share[:2].sum() > 0.2
 
 

@@ -10,6 +10,7 @@ import torch
 
 from interactions import Empirical, Normal, Rademacher, Uniform, order_spectrum
 from interactions.anova import GridTooLargeError, subset_variances
+from interactions.anova._evaluate import CHECKS
 from interactions.planted import (
     PlantedInteractions,
     Product,
@@ -24,7 +25,12 @@ SMOOTH = [
     pytest.param(ishigami(), Uniform(-math.pi, math.pi, dim=3), id="ishigami"),
     pytest.param(paper_generator(3), Uniform(-1.0, 1.0, dim=3), id="sin cos x"),
     *(
-        pytest.param(Product(tuple(range(k))), inputs, id=f"product {k} on {inputs}")
+        pytest.param(
+            Product(tuple(range(k))),
+            inputs,
+            id=f"product {k} on {inputs}",
+            marks=[pytest.mark.slow] if k in (2, 4) else [],
+        )
         for k in range(1, 6)
         for inputs in (Uniform(-0.5, 1.5, dim=5), Normal(1.0, 2.0, dim=5))
     ),
@@ -52,7 +58,7 @@ def test_kinks_are_split_or_their_error_is_stated() -> None:
     split = order_spectrum(G, inputs, max_order=6, method="exact")
     np.testing.assert_allclose(split.variance, closed, rtol=1e-10)
     # The same function without its kinks known: the reported change bounds the error.
-    blind = order_spectrum(lambda x: G(x), inputs, max_order=2, method="exact")
+    blind = order_spectrum(lambda x: G(x), inputs, max_order=2, method="exact", budget=2**19)
     off = np.abs(blind.variance[:2] - closed[:2])
     assert off.max() > 1e-4
     assert np.all(off <= 2 * blind.standard_error[:2])
@@ -63,7 +69,7 @@ def test_parity_is_exact_by_walsh_transform() -> None:
     expected = np.zeros(11)
     expected[9] = 1
     np.testing.assert_allclose(s.variance, expected, atol=1e-12)
-    assert s.evaluations == 2**10
+    assert 2**10 <= s.evaluations <= 2**10 + CHECKS
     assert s.standard_error.max() == 0
 
 

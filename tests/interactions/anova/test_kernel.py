@@ -60,7 +60,7 @@ def test_features_and_kernel_give_the_same_pairs(basis, order: int) -> None:
     off = ~torch.eye(32, dtype=torch.bool)
     # One function multiplies out the functions, many the features.
     for f in (columns[:1], columns * 8):
-        sample = Sample(x, torch.stack(f, dim=-1))
+        sample = Sample(x, torch.stack(f, dim=-1), torch.ones(32, 9))
         for memory in (2**28, 2**20):
             a, b = (route(sample, basis, order, memory)[:, off] for route in (_primal, _dual))
             assert a.abs().max() > 0
@@ -70,7 +70,7 @@ def test_features_and_kernel_give_the_same_pairs(basis, order: int) -> None:
 def test_features_equal_the_definition_over_pairs_of_points() -> None:
     x = FIVE.sample(32 * 3, generator=0).view(32, 3, 5)
     f = x[..., :1] * x[..., 1:2] + 1
-    h = _primal(Sample(x, f), Polynomials(FIVE, (2, 2)), 2, 2**28)[0]
+    h = _primal(Sample(x, f, torch.ones(32, 3)), Polynomials(FIVE, (2, 2)), 2, 2**28)[0]
     phi = FIVE.basis(x.flatten(0, 1), 2)
     k = torch.einsum("ajn,bjn->abj", phi, phi)
     e2 = (k.sum(-1) ** 2 - (k**2).sum(-1)) / 2
@@ -190,7 +190,7 @@ def test_agrees_with_the_closed_form_over_20_seeds(function, inputs) -> None:
 
 def test_what_the_basis_leaves_out_is_counted_above_and_said() -> None:
     """Between knots as coarse as its waves a function cannot be read."""
-    s = measure(Product((0,), factor=sine(150.0)), FIVE, budget=60_000)
+    s = measure(Product((0,), factor=sine(1500.0)), FIVE, budget=60_000)
     assert s.share[-1] > 0.5
     assert s.left_out > 0.5
     assert "outside of the basis" in str(s)
@@ -272,13 +272,13 @@ def test_a_sample_too_large_to_multiply_is_not_drawn(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("interactions.anova.kernel.MOST_WORK", 0.0)
     s = measure(f, WIDE, tolerance=1e-4)
     assert not s.converged
-    assert s.reason == "the arithmetic ended the measurement"
+    assert "the arithmetic ended the measurement" in s.reason
 
 
 def test_the_memory_bounds_the_sample_and_says_so() -> None:
     f = PlantedInteractions(WIDE, {3: 1.0})
     s = measure(f, WIDE, tolerance=1e-4, memory=2**22)
-    assert s.reason == "the memory ended the measurement"
+    assert "the memory ended the measurement" in s.reason
 
 
 def test_hundreds_of_inputs_are_measured_where_differences_refuse() -> None:

@@ -19,6 +19,7 @@ from interactions import (
     order_spectrum_from_samples,
 )
 from interactions.anova import METHODS
+from interactions.anova._evaluate import CHECKS
 from interactions.planted import Product, sine
 
 INPUTS = Uniform(-1.0, 1.0, dim=3)
@@ -93,7 +94,8 @@ def test_auto_goes_without_a_basis_where_none_fits_or_says_that_it_cannot() -> N
 def test_a_constant_has_zero_variance_and_no_shares(method: str) -> None:
     s = order_spectrum(lambda x: torch.full((len(x),), 7.0), INPUTS, method=method)
     assert s.constant
-    assert s.converged
+    # A grid is a look at chosen points; points drawn at random prove nothing of those not drawn.
+    assert s.converged == (method == "exact")
     assert not s.variance.any()
     assert np.isnan(s.share).all()
     assert "constant function" in str(s)
@@ -151,7 +153,7 @@ def test_a_method_from_outside_joins_the_table(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(METHODS, "mine", all_above)
     s = order_spectrum(Product((0, 1)), INPUTS, method="mine", max_order=2, budget=5000, seed=3)
     assert s.method == "mine"
-    assert s.evaluations == 1000
+    assert 1000 <= s.evaluations <= 1000 + CHECKS
     assert s.variance[-1] == pytest.approx(1 / 9, rel=0.2)
     assert asked == {"max_order": 2, "tolerance": 0.01, "budget": 5000, "seed": 3}
     with pytest.raises(ValueError, match="'distillation', 'mine'"):
@@ -176,7 +178,7 @@ REFUSED = {
     "random": (lambda x: x[:, 0] + torch.rand(len(x)), {}, "two answers for one input"),
     "batch dependent": (lambda x: x[:, 0] - x[:, 0].mean(), {}, "two answers for one input"),
     "scalar": (lambda x: x.sum(), {}, r"must map \[n, d\].*returned shape \(\)"),
-    "transposed": (lambda x: torch.zeros(2, len(x)), {}, r"returned shape \(2, 32\)"),
+    "transposed": (lambda x: torch.zeros(2, len(x)), {}, r"returned shape \(2, 5\)"),
     "three axes": (lambda x: x[:, :, None], {}, "returned shape"),
     "NaN": (lambda x: x[:, 0] * float("nan"), {}, "NaN or infinity"),
     "NaN somewhere": (lambda x: (x[:, 0] + 0.999).log(), {}, "NaN or infinity"),

@@ -41,7 +41,7 @@ def test_scaling_scales_variance_by_the_square_and_shifts_do_nothing(
     assert_close(measured(lambda x: scale * f(x) + shift, inputs), scale**2 * measured(f, inputs))
 
 
-@settings(max_examples=15)
+@settings(max_examples=4)
 @given(f=FUNCTIONS, g=FUNCTIONS)
 def test_functions_of_disjoint_inputs_add_their_spectra(f, g) -> None:
     one, both = Uniform(-1.0, 1.5, dim=3), Uniform(-1.0, 1.5, dim=6)
@@ -52,7 +52,7 @@ def test_functions_of_disjoint_inputs_add_their_spectra(f, g) -> None:
     np.testing.assert_allclose(together.variance, expected, rtol=1e-3, atol=1e-3 * expected.sum())
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(f=FUNCTIONS)
 def test_irrelevant_inputs_change_nothing(f) -> None:
     padded = order_spectrum(f, Uniform(-1.0, 1.5, dim=5), max_order=3, method="exact")

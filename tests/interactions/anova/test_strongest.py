@@ -21,15 +21,29 @@ def test_planted_subsets_come_first_with_their_variance(order: int) -> None:
     assert found["variance"][3:].abs().max() < 0.02
 
 
-def test_all_subsets_agree_with_the_closed_form() -> None:
+def test_all_subsets_agree_with_the_closed_form_over_8_seeds() -> None:
+    """Their means, and their errors as a whole.
+
+    One estimate of a weak subset is skewed: where it is low by chance its error is too.
+    """
     inputs, g = Uniform(0.0, 1.0, dim=4), g_function((0.0, 0.5, 1.0, 2.0))
     truth = g.subset_variances(inputs)
     for order in (1, 2, 3):
-        found = strongest_interactions(g, inputs, order=order, count=99)
-        z = [(row.variance - truth[row.subset]) / row.standard_error for row in found.itertuples()]
-        assert len(z) == {1: 4, 2: 6, 3: 4}[order]
-        assert np.abs(z).max() < 4.5
-        assert list(found["variance"]) == sorted(found["variance"], reverse=True)
+        off: dict[tuple[int, ...], list[float]] = {}
+        errors: dict[tuple[int, ...], list[float]] = {}
+        for seed in range(8):
+            found = strongest_interactions(
+                g, inputs, order=order, count=99, budget=40_000, seed=seed
+            )
+            assert list(found["variance"]) == sorted(found["variance"], reverse=True)
+            for row in found.itertuples():
+                off.setdefault(row.subset, []).append(row.variance - truth[row.subset])
+                errors.setdefault(row.subset, []).append(row.standard_error)
+        assert len(off) == {1: 4, 2: 6, 3: 4}[order]
+        mean, spread = (np.array([h(v) for v in off.values()]) for h in (np.mean, np.std))
+        claimed = np.sqrt([np.mean(np.square(v)) for v in errors.values()])
+        assert np.abs(mean / claimed).max() < 4.5 / 8**0.5
+        assert 0.7 < np.median(spread / claimed) < 1.4
 
 
 def test_impossible_requests_are_refused() -> None:

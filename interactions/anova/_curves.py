@@ -1,0 +1,205 @@
+"""Curves of a function along one input: the knots they are read at, and the backgrounds.
+
+Curves are read at knots and continued linearly between them. An input with few distinct values
+has a knot on each, so that nothing is lost between knots. Backgrounds are drawn where the variance
+lies, and each curve has a weight that makes up for having been drawn oftener.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..inputs import Empirical, Inputs
+from ._evaluate import Evaluator
+from ._pilot import FEW_INPUTS, Look
+
+KNOTS = 32
+"""Knots of an input with many values, to begin with."""
+MOST_KNOTS = 160
+"""Knots up to which intervals are halved where curves jump."""
+JUMP = 1 / 50
+"""Share of variance, in units of the tolerance, that one interval's jump may put at stake."""
+FINEST = 1e-3
+"""Tolerance for which knots are set where a smaller one is asked for."""
+RELATION = 0.5
+RELATIVES = 4
+"""Backgrounds in a family, each of which takes every input from either of two parents."""
+BACKGROUNDS = (0.5, 0.0, 0.25, 0.25)
+"""Parts of the backgrounds that are plain, tilted to rare values, in proportion to the variance
+that was seen at a point, and in proportion to the square of that."""
+UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
+"""The same where rare points carry much of the variance."""
+CHECK_POINTS = 40
+"""Points at which a curve is checked, one in each of equal strata."""
+
+
+def first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
+    """Knots of one input, also among the values that are rare beside a frequent one.
+
+    The latter up to `FEW_INPUTS` inputs: every knot of every input is on every curve.
+    """
+    knots = inputs.knots(KNOTS, coordinate=coordinate)
+    few = inputs.dim <= FEW_INPUTS
+    if not few or not isinstance(inputs, Empirical) or len(knots) >= KNOTS:
+        return knots
+    values, _ = inputs.support(coordinate)
+    rows = np.linspace(0, len(values) - 1, min(len(values), KNOTS)).round().astype(int)
+    return np.union1d(knots, values[rows])
+
+
+def told_apart(knots: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    """The knots as points have them, ascending: of two that round to the same there is one."""
+    return torch.as_tensor(knots).to(dtype).double().unique().numpy()
+
+
+def _between(inputs: Inputs, coordinate: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """A value of the input between each two that are given, where there is one."""
+    if not isinstance(inputs, Empirical):
+        return (low + high) / 2
+    values, _ = inputs.support(coordinate)
+    a, b = np.searchsorted(values, low), np.searchsorted(values, high)
+    return values[((a + b) // 2)[b - a > 1]]
+
+
+def read_curves(
+    evaluate: Evaluator,
+    look: Look,
+    background: Tensor,
+    bins: Tensor,
+    grid: np.ndarray,
+    j: int,
+    tolerance: float,
+    stop: int,
+) -> tuple[np.ndarray, Tensor]:
+    """Knots along input j, closer where curves jump, and the curves there [G, backgrounds, m].
+
+    A curve that is continued linearly over a jump is wrong by up to the square of the jump, on
+    as much as lies between the two knots: intervals are halved until that matters no more.
+    """
+    inputs = evaluate.inputs
+    f = curves_at(evaluate, background, torch.as_tensor(grid, device=evaluate.device), j)
+    while len(grid) < MOST_KNOTS:
+        hats = hat_moments(inputs, grid, j).sum(axis=0)
+        width = torch.as_tensor(np.minimum(hats[1:], hats[:-1])).to(f)
+        part = density_ratio(f, torch.as_tensor(hats).to(f), look, bins, j)
+        jumps = torch.einsum("abm,b,m->a", f.diff(dim=0).square(), part, look.share) / f.shape[1]
+        wrong = (jumps * width).cpu().numpy()
+        some = np.flatnonzero(wrong > JUMP * max(tolerance, FINEST))
+        some = some[np.argsort(-wrong[some])][: MOST_KNOTS - len(grid)]
+        new = told_apart(_between(inputs, j, grid[some], grid[some + 1]), evaluate.dtype)
+        new = np.setdiff1d(new, grid)
+        new = new[: max(0, stop - evaluate.evaluations) // len(background)]
+        if not len(new):
+            break
+        more = curves_at(evaluate, background, torch.as_tensor(new, device=evaluate.device), j)
+        order = np.argsort(np.append(grid, new))
+        grid = np.append(grid, new)[order]
+        f = torch.cat([f, more])[torch.as_tensor(order, device=f.device)]
+    return grid, f
+
+
+def density_ratio(f: Tensor, mass: Tensor, look: Look, bins: Tensor, j: int) -> Tensor:
+    """Density of plain backgrounds over that of `backgrounds`, [backgrounds].
+
+    Some are as frequent as what their curve along input j carries, and some as the square of it.
+    That is known from the curve itself, [points, backgrounds, m], whose points stand for a mass
+    each.
+    """
+    square = (f - look.centre).square() @ look.share
+    plain, tilted, large, largest = _mixture(look)
+    density = plain + mass @ (large * square + largest * square.square() / look.fourth())
+    if tilted:
+        density = density + tilted * look.rare.ratio(bins, without=j)
+    return 1 / density
+
+
+def _mixture(look: Look) -> tuple[float, float, float, float]:
+    """Parts of the backgrounds that are plain, tilted to rare values, and where f varies."""
+    return UNEVEN_BACKGROUNDS if look.uneven else BACKGROUNDS
+
+
+def backgrounds(
+    evaluate: Evaluator, look: Look, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Points [count, d] and their bins: some plain, some rare, some where the look saw variance."""
+    like = {"generator": generator, "dtype": evaluate.dtype}
+    _, tilted, *varying = _mixture(look)
+    some = round(sum(varying) * count) if look.total.any() else 0
+    rare = round(tilted * count)
+    draws = [look.rare.draw(count - some - rare, 1.0, **like), look.rare.draw(rare, 0.0, **like)]
+    chosen = look.where_it_varies(some, generator)
+    x = torch.cat([*(d.x for d in draws), look.x[chosen]])
+    bins = torch.cat([*(d.bins for d in draws), look.bins[chosen]])
+    # In random order, for some are put into groups.
+    shuffle = torch.randperm(count, generator=generator, device=x.device)
+    return x[shuffle], bins[shuffle]
+
+
+def families_of(
+    evaluate: Evaluator, look: Look, families: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Points [families · RELATIVES, d], those of a family next to each other, and first ones' bins.
+
+    The first is one of `backgrounds`; the others take each of their inputs from it or from a
+    second parent, so that any two of a family share an input with the same probability.
+    """
+    inputs = evaluate.inputs
+    first, bins = backgrounds(evaluate, look, families, generator)
+    first = first[:, None]
+    second = inputs.sample(families, generator=generator, dtype=evaluate.dtype)[:, None]
+    choice = torch.rand(families, RELATIVES, inputs.dim, generator=generator, device=first.device)
+    choice[:, 0] = 0.0
+    return torch.where(choice < RELATION, first, second).flatten(0, 1), bins
+
+
+def curves_at(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
+    """Values [points, backgrounds, m] with input j at the points and the others held."""
+    x = background.repeat(len(points), 1)
+    x[:, j] = points.to(x).repeat_interleave(len(background))
+    return evaluate(x).unflatten(0, (len(points), len(background)))
+
+
+def hat_moments(inputs: Inputs, knots: np.ndarray, coordinate: int) -> np.ndarray:
+    """Second moments [G, G] of the hat functions on the knots, of which every curve is a sum."""
+    size = len(knots)
+    if size == 1:
+        return np.ones((1, 1))
+    x, weight = inputs.quadrature(8, coordinate=coordinate, breakpoints=knots.tolist())
+    at = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, size - 2)
+    part = (x - knots[at]) / (knots[at + 1] - knots[at])
+    gram = np.zeros((size, size))
+    for i, a in ((0, 1 - part), (1, part)):
+        for k, b in ((0, 1 - part), (1, part)):
+            np.add.at(gram, (at + i, at + k), weight * a * b)
+    return gram
+
+
+def check_points(
+    evaluate: Evaluator, look: Look, j: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """CHECK_POINTS values of input j and what each stands for, of mean 1.
+
+    One from each of equal strata; where rare values of the input may matter, those are equal
+    strata of a distribution in which such values are frequent.
+    """
+    inputs = evaluate.inputs
+    like = {"device": evaluate.device, "dtype": torch.float64}
+    strata = torch.arange(CHECK_POINTS, **like)
+    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
+    mass = torch.ones_like(u)
+    if look.tilt is not None or isinstance(inputs, Empirical):
+        u, mass = (look.tilt or look.rare).along(j, u)
+        mass = mass * CHECK_POINTS / mass.sum()
+    return inputs.quantile(u, torch.full_like(u, j, dtype=torch.long)), mass
+
+
+def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    """[n, d, Q] at points [n, d] of functions with values [d, G, Q] at knots [d, G]."""
+    dim, size = knots.shape
+    at = torch.searchsorted(knots, x.T.contiguous(), right=True).sub_(1).clamp_(0, size - 2).T
+    at = at + size * torch.arange(dim, device=x.device)
+    flat, values = knots.flatten(), values.flatten(0, 1)
+    part = ((x - flat[at]) / (flat[at + 1] - flat[at])).unsqueeze(-1)
+    return torch.lerp(values[at], values[at + 1], part)

@@ -1,0 +1,114 @@
+"""Spectra of the population that rows of data come from, with the error that few rows make.
+
+An interval under `Empirical` speaks of the rows given. Other rows of the same population would
+have other marginals, and another spectrum. How different is measured on random groups of the rows,
+each taken for a data set of its own: their spread over the root of their number is the standard
+error of the whole (Wolter, *Introduction to Variance Estimation*, 2007, chapter 2). Unlike the
+jackknife, whose differences between nearly equal data sets drown in the noise of sampling, groups
+need no more than a coarse measurement each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ..arrays import numbers
+from ..inputs import Empirical
+from ..spectrum import OrderSpectrum
+from .exact import ROUNDING
+from .measure import OF_THESE_ROWS, order_spectrum
+
+GROUPS = 16
+ROWS = 8
+"""Rows of a group, at least."""
+LEAST_GROUPS = 5
+
+
+def population_spectrum(
+    function: Callable,
+    data: object,
+    *,
+    budget: int | None = None,
+    tolerance: float = 0.01,
+    seed: int = 0,
+    **options,
+) -> OrderSpectrum:
+    """Spectrum under the columns' marginals, with intervals of the population of the rows.
+
+    The estimates are those of `order_spectrum` under Empirical(data); the errors also hold what
+    other rows would have changed, from 16 random groups of the rows (fewer where there are less
+    than 128). No number of evaluations brings that part down, so a result whose rows are too few
+    for the tolerance has not converged.
+
+    Parameters
+    ----------
+    data : array or data frame [n, d]
+        Independent rows, 40 at least.
+    budget : int, optional
+        Evaluations at most: half for the rows together, half for their groups. Default: that of
+        the method, and as much again as it took for each group.
+    options
+        Others of `order_spectrum`.
+
+    Raises
+    ------
+    ValueError
+        For fewer rows, and as `order_spectrum` does.
+    """
+    rows = numbers(data, "data", finite=True)
+    groups = min(GROUPS, len(rows) // ROWS)
+    if groups < LEAST_GROUPS:
+        raise ValueError(
+            f"the spread of a population needs {LEAST_GROUPS * ROWS} rows at least, got {len(rows)}"
+        )
+    options = {**options, "seed": seed}
+    own = None if budget is None else budget // 2
+    whole = order_spectrum(function, Empirical(data), tolerance=tolerance, budget=own, **options)
+    each = whole.evaluations if budget is None else (budget - whole.evaluations) // groups
+    parts = [
+        # The noise of a group counts for 1 / groups, and its variance is taken off again.
+        order_spectrum(
+            function,
+            Empirical(rows[which]),
+            tolerance=tolerance * groups**0.5,
+            budget=max(each, 2**12) if budget is None else each,
+            **options,
+        )
+        for which in np.array_split(np.random.default_rng(seed).permutation(len(rows)), groups)
+    ]
+    error = _with_groups(whole.standard_error, [(p.variance, p.standard_error) for p in parts])
+    # Orders that are zero in every group are so up to rounding.
+    error = np.maximum(error, ROUNDING * np.expand_dims(whole.total_variance, -1))
+    # A group may be constant where the whole is not: it has no shares, and they are unknown.
+    share_error = _with_groups(
+        whole.share_standard_error, [(p.share, p.share_standard_error) for p in parts]
+    )
+    constant = np.expand_dims(whole.constant, -1)
+    df = np.full_like(error, groups - 1.0)
+    converged = whole.converged and bool(np.all((share_error <= tolerance) | constant))
+    few = "more rows, not more evaluations, would narrow the intervals"
+    reason = whole.reason if converged or not whole.converged else f"{whole.reason}; {few}"
+    return replace(
+        whole,
+        standard_error=error,
+        share_standard_error=share_error,
+        degrees_of_freedom=df,
+        share_degrees_of_freedom=df,
+        method=whole.method.replace(
+            OF_THESE_ROWS, f"intervals of the population of the rows ({groups} groups)"
+        ),
+        evaluations=whole.evaluations + sum(p.evaluations for p in parts),
+        converged=converged,
+        reason=reason.removeprefix("; "),
+    )
+
+
+def _with_groups(error: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The error of sampling with the spread of the groups, less their own errors of sampling."""
+    estimates, errors = (np.stack(a) for a in zip(*parts, strict=True))
+    n = len(estimates)
+    spread = estimates.var(axis=0, ddof=1) - (errors**2).mean(axis=0)
+    return np.sqrt(error**2 + np.maximum(spread, 0.0) / n)
