@@ -114,7 +114,8 @@ def lacking(estimate: Estimate, fewest: int = FEWEST) -> int:
 class Claim:
     """A sentence of the paper (C1 ..), or a finding about it (E1 ..), and what decides it.
 
-    `sentence` is it in a line, `short` in a few words, `paper` what the paper says, as its authors would put it.
+    `sentence` is it in a line, `short` in a few words, `paper` what the paper says, as its authors
+    would put it.
     """
 
     name: str

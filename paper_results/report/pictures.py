@@ -10,9 +10,9 @@ import base64
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -72,7 +72,8 @@ class Drawing:
         for part in (self.draw.__module__, self.draw.__qualname__, *self.options):
             told.update(part.encode() + b"\0")
         for table in self.tables:
-            told.update(table.to_csv(index=False).encode() + b"\0")
+            told.update(repr([*table.columns]).encode())
+            told.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
         return told.hexdigest()
 
     def put(self, folder: Path) -> Picture:

@@ -104,7 +104,8 @@ def _varied(e: Evidence, variation: Variation) -> Evidence:
         return e
     check, tables = changed
     try:
-        estimate = number_of(check, tables)
+        same = tables is e.tables and check.options == e.check.options
+        estimate = e.estimate if same else number_of(check, tables)
     except (NotInTableError, KeyError, IndexError, ValueError):
         # The part left does not hold all the rows that the number needs.
         return replace(e, state=OPEN, estimate=None)
@@ -245,4 +246,4 @@ def _until(evidence: Evidence) -> str:
         ends.append(low if inside else high)
     if math.isfinite(check.at_most) and (inside or low > check.at_most):
         ends.append(high if inside else low)
-    return f"its number would leave it open at a bound of {' or '.join(f'{e:.4g}' for e in ends)}"
+    return f"it would change at a bound of {' or '.join(f'{e:.4g}' for e in ends)}"
