@@ -71,14 +71,11 @@ class Sensitivity:
 
 def sensitivities(verdict: Verdict) -> tuple[Sensitivity, ...]:
     """Vary seed, width, length of training and bound of a verdict, one at a time."""
-    return tuple(
-        vary(verdict, respect, *make(verdict))
-        for respect, make in (
-            ("seed", _seeds),
-            ("width", _widths),
-            ("training", _trainings),
-            ("bound", _bounds),
-        )
+    return (
+        _by_seed(verdict),
+        vary(verdict, "width", *_widths(verdict)),
+        vary(verdict, "training", *_trainings(verdict)),
+        vary(verdict, "bound", *_bounds(verdict)),
     )
 
 
@@ -91,11 +88,14 @@ def vary(verdict: Verdict, respect: str, variations: Sequence[Variation], note: 
     tried = []
     for variation in variations:
         evidence = tuple(_varied(e, variation) for e in verdict.evidence)
-        pairs = zip(evidence, verdict.evidence, strict=True)
-        if any(new.estimate != old.estimate or new.check != old.check for new, old in pairs):
+        if list(map(_judged, evidence)) != list(map(_judged, verdict.evidence)):
             became = _difference(verdict, conclude(verdict.claim, evidence))
             tried.append(Tried(variation.name, became))
     return Sensitivity(respect, tuple(tried), note)
+
+
+def _judged(e: Evidence) -> tuple[object, ...]:
+    return e.estimate, e.check.at_least, e.check.at_most
 
 
 def _varied(e: Evidence, variation: Variation) -> Evidence:
@@ -127,27 +127,32 @@ def _difference(old: Verdict, new: Verdict) -> str:
     return ", ".join(changed.values())
 
 
-def _seeds(verdict: Verdict) -> tuple[list[Variation], str]:
+def _by_seed(verdict: Verdict) -> Sensitivity:
     """Each repeat left out, and each half of them alone, of all numbers whose error is theirs."""
     if verdict.deciding.estimate is not None and lacking(verdict.deciding.estimate):
-        return [], "it is open for want of repeats"
+        return Sensitivity("seed", (), "it is open for want of repeats")
     asked = [e for e in verdict.evidence if _is_over_repeats(e)]
-    repeats = sorted({r for e in asked for t in e.tables if "repeat" in t for r in t["repeat"]})
-    if not repeats:
-        return [], "nothing it rests on is random"
-    half = len(repeats) // 2
-    groups = {f"without repeat {r:g}": [q for q in repeats if q != r] for r in repeats}
-    groups |= {"first half of the repeats": repeats[:half], "second half": repeats[half:]}
+    there = sorted({r for e in asked for t in e.tables if "repeat" in t for r in t["repeat"]})
+    without = {f"without repeat {r:g}": r for r in there}
+    each = [Variation(name, _of([q for q in there if q != r])) for name, r in without.items()]
+    tried = vary(verdict, "seed", each, "").tried
+    if not tried:
+        return Sensitivity("seed", (), "nothing it rests on is random")
+    # Of the repeats that a table has, those that any of the numbers is taken from.
+    counted = [without[t.name] for t in tried]
+    half = len(counted) // 2
+    halves = {"first half of the repeats": counted[:half], "second half": counted[half:]}
+    both = [Variation(name, _of(kept)) for name, kept in halves.items()]
+    return Sensitivity("seed", tried + vary(verdict, "seed", both, "").tried)
 
-    def of(kept: Sequence[int]) -> Callable[[Evidence], Asked | None]:
-        def change(e: Evidence) -> Asked | None:
-            if not _is_over_repeats(e):
-                return None
-            return e.check, [t[t["repeat"].isin(kept)] if "repeat" in t else t for t in e.tables]
 
-        return change
+def _of(repeats: Sequence[int]) -> Callable[[Evidence], Asked | None]:
+    def change(e: Evidence) -> Asked | None:
+        if not _is_over_repeats(e):
+            return None
+        return e.check, [t[t["repeat"].isin(repeats)] if "repeat" in t else t for t in e.tables]
 
-    return [Variation(name, of(kept)) for name, kept in groups.items()], ""
+    return change
 
 
 def _is_over_repeats(e: Evidence) -> bool:

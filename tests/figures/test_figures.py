@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -26,6 +28,7 @@ from figures import (
     style,
     subnetworks,
     surviving_effects,
+    verdicts,
     weight_decay,
 )
 from paper_results import published as published_numbers
@@ -542,3 +545,23 @@ def test_errors_on_bike_sharing_stand_beside_the_papers(held_out: bool, known: b
     read = published_numbers("fig6").set_index(["quantity", "dropout_rate", "epoch"])["mean"]
     heights = [list(line.get_ydata()) for line in ax.lines]
     assert ([read["test_mse", 0.5, e] for e in (0, 5)] in heights) == known
+
+
+def test_verdicts_are_marks_by_claim_cut_at_the_ends_of_the_axis() -> None:
+    numbers = pd.DataFrame(
+        {
+            "claim": ["C1  one", "C1  one", "C2  two"],
+            "verdict": ["holds", "holds", "open"],
+            "state": ["inside", "outside", "few"],
+            "place": [math.inf, -2.0, 0.5],
+            "is_condition": [False, True, False],
+            "is_deciding": [True, False, True],
+        }
+    )
+    (ax,) = verdicts.draw(numbers).axes
+    marks = [line for line in ax.lines if line.get_marker() in ("o", "D")]
+    places = [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks]
+    assert places == [(20, 0), (-2.0, 0), (0.5, 1)]
+    assert [line.get_marker() for line in marks] == ["o", "D", "o"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["C1  one", "C2  two"]
+    assert [t.get_text() for t in ax.texts] == ["holds", "open"]

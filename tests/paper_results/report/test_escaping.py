@@ -57,7 +57,7 @@ def test_markdown_keeps_its_rows_and_shows_code_as_code(written) -> None:
     rows = [line for line in written["REPORT.md"].splitlines() if line.startswith("| controlled")]
     assert len(rows) == 3
     for row in rows:
-        assert len(re.findall(r"(?<!\\)\|", row)) == 7, row
+        assert len(re.findall(r"(?<!\\)\|", row)) == 9, row
         # Outside of code no tag, no picture and no code of its own.
         outside = re.sub(r"(?<!\\)(`+) .*? \1(?!`)|(?<!\\)`[^`]*`", "", row)
         assert not re.search(r"<\w|(?<!\\)[`\[]", outside), outside

@@ -15,7 +15,7 @@ from PIL import Image
 
 from paper_results.evidence import items
 from paper_results.evidence.estimates import Estimate
-from paper_results.report import pages
+from paper_results.report import pages, pictures
 
 
 def dot(points, look: str, *, beside=()) -> Figure:
@@ -30,7 +30,8 @@ def written(tmp_path_factory: pytest.TempPathFactory, verdicts) -> tuple[pages.R
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "judge", lambda claim, folders: verdicts[claim.name])
         patch.setattr(pages, "draw", dot)
-        patch.setattr(pages, "WIDEST", 8)
+        patch.setattr(pages.verdicts_figure, "draw", lambda rows: dot(rows, ""))
+        patch.setattr(pictures, "WIDEST", 8)
         content = pages.build([pages.STORED])
         pages.write(content, folder)
     return content, folder
@@ -125,21 +126,20 @@ def test_stored_noise_networks_are_laid_beside_every_published_bar(written) -> N
         assert found.compared == found.published > 70
 
 
-def test_an_item_is_drawn_as_published_and_as_ours_alike_and_the_same_every_time() -> None:
-    """No date or version within a picture; a page holds it as WebP of the same shape."""
+def test_an_item_is_drawn_as_published_and_as_ours_alike(tmp_path: Path) -> None:
     (item,) = (item for item in items.ALL if item.name == "Table C.1")
-    item = replace(item, protocols=("released",))
-    section, again = (pages._section(item, [pages.STORED]) for _ in range(2))
-    ours = section.shown[0].picture
-    assert ours.name == "table_c1-released"
-    assert ours.png == again.shown[0].picture.png
-    assert ours.png != section.published.png
-    sizes = {Image.open(io.BytesIO(p.png)).size for p in (ours, section.published)}
+    section = pages._section(replace(item, protocols=("released",)), [pages.STORED])
+    ours, published = (d.put(tmp_path) for d in (section.shown[0].picture, section.published))
+    assert ours.file == tmp_path / "table_c1-released.png"
+    assert ours.sum != published.sum
+    sizes = {
+        Image.open(io.BytesIO(picture.file.read_bytes())).size for picture in (ours, published)
+    }
     assert len(sizes) == 1
     assert min(sizes.pop()) > 400
 
 
-def test_numbers_have_three_digits_and_errors_their_repeats() -> None:
+def test_numbers_have_three_digits_and_errors_where_there_are_any() -> None:
     assert [pages.number(v) for v in (0.0, 0.12345, 12345.0, 1e-4, None, float("nan"))] == [
         "0",
         "0.123",
@@ -148,10 +148,38 @@ def test_numbers_have_three_digits_and_errors_their_repeats() -> None:
         "–",
         "–",
     ]
-    assert pages.error(Estimate(1.0, 0.25, 4)) == "± 0.25 (4)"
-    assert pages.error(Estimate(1.0, 0.0)) == "± 0"
-    assert pages.error(Estimate(1.0, float("nan"), 1)) == "one repeat"
-    assert (pages.percent(0.614), pages.percent(None)) == ("61%", "–")
+    assert pages.error(Estimate(1.0, 0.25, 4)) == "± 0.25"
+    assert pages.error(Estimate(1.0, 0.0)) == ""
+    assert pages.error(Estimate(1.0, 0.0, 5)) == "± 0"
+    assert pages.error(Estimate(1.0, float("nan"), 1)) == "± unknown"
+
+
+def test_the_page_that_is_stored_is_what_the_stored_runs_give(written) -> None:
+    """From what they measured alone; where pictures lie is a matter of the folder."""
+
+    def told(folder: Path) -> list[str]:
+        lines = (folder / "REPORT.md").read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if not line.startswith("![")]
+
+    _, folder = written
+    assert told(folder) == told(pages.RESULTS)
+
+
+def test_the_pages_open_with_the_answer_and_a_line_for_each_claim(written) -> None:
+    content, folder = written
+    first, picture, head, _, *table = (
+        line for line in (folder / "REPORT.md").read_text().splitlines()[1:20] if line
+    )
+    assert first == pages.escaping.for_markdown(content.answer)
+    assert picture.startswith("![")
+    assert "verdicts.png" in picture
+    assert head.startswith("| | claim | verdict |")
+    assert [line.split("|")[1].strip(" *") for line in table[:11]] == [
+        f"C{k}" for k in range(1, 12)
+    ]
+    for line, verdict in zip(table, content.claims, strict=False):
+        assert verdict.text in html.unescape(line)
+        assert verdict.deciding.rests_on in line
 
 
 def test_a_summary_has_a_row_for_every_verdict(written) -> None:

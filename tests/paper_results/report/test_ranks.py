@@ -13,7 +13,7 @@ from experiments.running.bound import bind
 from experiments.running.stored import Run, Wanted, choose
 from experiments.running.tables import encode
 from paper_results.evidence import items
-from paper_results.report import pages
+from paper_results.report import pages, pictures
 from paper_results.report.claims import read_claims
 from paper_results.report.verdicts import judge
 
@@ -92,8 +92,7 @@ def test_without_stored_evidence_the_readers_fullest_counts(mine, tmp_path) -> N
 
 
 def test_pages_say_which_run_a_number_rests_on_and_show_the_readers(mine, monkeypatch) -> None:
-    monkeypatch.setattr(pages, "draw", lambda *_, **__: None)
-    monkeypatch.setattr(pages, "_png", lambda _: PIXEL)
+    monkeypatch.setattr(pictures, "png", lambda *_: PIXEL)
     folders = [mine, pages.STORED]
     (item,) = (item for item in items.ALL if item.name == "Fig 5")
     (claim,) = (claim for claim in read_claims(pages.CLAIMS) if claim.name == "C5")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from experiments.running.stored import Wanted, find
@@ -11,7 +9,7 @@ from paper_results.evidence.distillation import trees_overstate
 from paper_results.evidence.estimates import Estimate
 from paper_results.evidence.numbers import NUMBERS
 from paper_results.report.claims import Check, Claim, read_claims
-from paper_results.report.pages import CLAIMS, RESULTS, STORED, error, number
+from paper_results.report.pages import CLAIMS, STORED
 from paper_results.report.verdicts import Evidence, Verdict, judge
 
 SAID = {"number": "ties", "says": "a number", "why": "it tells", "bound": "it is neutral"}
@@ -112,26 +110,3 @@ def test_evidence_from_runs_tells_their_commands() -> None:
     one = Evidence(AT_MOST_1, "inside", Estimate(0.0, 0.0), (run,), ())
     assert none.commands == ["python -m experiments report"]
     assert one.commands == [run.command]
-
-
-def told(text: str) -> dict[str, list[list[str]]]:
-    """What REPORT.md says of claims: by name, a verdict, number, error and state for each check."""
-    rows: dict[str, list[list[str]]] = {}
-    name = ""
-    for line in text.partition("## Items")[0].splitlines():
-        cells = [cell.strip().strip("*") for cell in line.strip("|").split("|")]
-        if len(cells) == 8 and re.search(r"inside|outside|open", cells[5]):
-            name = cells[0] or name
-            rows.setdefault(name, []).append([*cells[2:5], cells[5].rpartition(": ")[2]])
-    return rows
-
-
-def test_the_report_says_what_stored_runs_give_from_what_they_measured_alone(verdicts) -> None:
-    said = {
-        name: [
-            [verdict.text if i == 0 else "", number(e.estimate.value), error(e.estimate), e.state]
-            for i, e in enumerate(verdict.evidence)
-        ]
-        for name, verdict in verdicts.items()
-    }
-    assert said == told((RESULTS / "REPORT.md").read_text(encoding="utf-8"))
