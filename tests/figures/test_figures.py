@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFT
 
 from figures import (
     best_rate,
@@ -344,14 +345,17 @@ def test_regularizers_are_ranked_by_what_they_select_late_at_half_of_the_varianc
     )
     law = (table["regularizer"] == "input dropout") & (table["where"] == "half")
     table["theory"] = table["theory"].astype(float).mask(law & (table["steps"] == 20), -0.6)
+    table["bound"] = 1.0 * ((table["regularizer"] == "L1") & (table["repeat"] == 1))
     axes = regularizers.draw(table)["regularizers"].axes
     assert len(axes) == 6
     names = [label.get_text() for label in axes[0].get_yticklabels()]
     assert names == ["input dropout", "L1", "more data"]
     late = axes[3]
-    points = [line.get_xdata().tolist() for line in late.lines if line.get_marker() in "^|"]
+    points = [line.get_xdata().tolist() for line in late.lines if line.get_marker() in ("^", "|")]
     assert [-0.5] in points
     assert [-0.6] in points
+    lower = [line.get_xdata().tolist() for line in late.lines if line.get_marker() == CARETLEFT]
+    assert lower == [[-0.1]]
     assert not [
         line for line in axes[0].lines if line.get_marker() == "|" and line.get_color() == "k"
     ]
