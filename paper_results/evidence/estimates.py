@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 
 @dataclass(frozen=True)
@@ -14,12 +18,52 @@ class Estimate:
 
     The error is 0 where nothing is random, and NaN where a single repeat leaves it unknown.
     `repeats` is how many values it was taken from, which makes its interval Student's t; None
-    where the error itself is known, which makes the interval normal.
+    where the error itself is known, as of closed forms and of numbers read from the paper, which
+    makes the interval normal. `unit` says what a repeat is: a data set, a network, a split.
+
+    The largest of several numbers in size knows these `cells`, each with an error of its own: that
+    one of many strays far is likelier than that one alone does, and its interval allows for it.
     """
 
     value: float
     standard_error: float
     repeats: int | None = None
+    unit: str = "repeat"
+    cells: tuple[Estimate, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def fewest(self) -> int | None:
+        """The repeats of the cell that has fewest; None where nothing is a repeat."""
+        found = [c.repeats for c in self.cells or (self,) if c.repeats is not None]
+        return min(found, default=None)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Two ends that hold the true value with this probability at least; infinite if unknown.
+
+        Of a largest number they are the largest of the ends of all cells, each at Bonferroni's
+        level, 1 - (1 - level) / cells: all cells then lie within theirs together, however they
+        depend on one another. Cells without error cannot stray and are not counted.
+        """
+        cells = self.cells or (self,)
+        each = (1 - level) / max(1, sum(cell.standard_error != 0 for cell in cells))
+        margins = [cell._margin(each) for cell in cells]
+        if not self.cells:
+            return self.value - margins[0], self.value + margins[0]
+        ends = [(abs(c.value) - m, abs(c.value) + m) for c, m in zip(cells, margins, strict=True)]
+        return max(low for low, _ in ends), max(high for _, high in ends)
+
+    def _margin(self, outside: float) -> float:
+        if self.standard_error == 0:
+            return 0.0
+        if math.isnan(self.standard_error):
+            return math.inf
+        freedom = math.inf if self.repeats is None else max(self.repeats - 1, 1)
+        return _quantile(1 - outside / 2, freedom) * self.standard_error
+
+
+@lru_cache(maxsize=1024)
+def _quantile(probability: float, freedom: float) -> float:
+    return float(student.ppf(probability, freedom))
 
 
 class NotInTableError(ValueError):
@@ -69,15 +113,32 @@ def mean_over_repeats(values: pd.Series) -> Estimate:
     return Estimate(float(values.mean()), float(values.sem()), len(values))
 
 
+def largest(cells: Iterable[Estimate]) -> Estimate:
+    """Find the largest of several numbers in size, with an interval that allows for the choice.
+
+    Of numbers that are themselves the largest of some, all of those are cells. Raises
+    NotInTableError where there are none.
+    """
+    cells = tuple(one for cell in cells for one in (cell.cells or (cell,)))
+    if not cells:
+        raise NotInTableError("there is no cell of which to take the largest")
+    worst = max(cells, key=lambda cell: abs(cell.value))
+    return replace(worst, value=abs(worst.value), cells=cells)
+
+
 def largest_gap(cells: pd.DataFrame) -> Estimate:
-    """Find the cell whose column `gap` is largest in size, and answer with that size.
+    """Find the cell whose column `gap` is largest in size, as `largest` does.
 
     Columns `standard_error` and `repeats` are those of each gap. A cell of one repeat brings an
-    error that is known some other way, if at all.
+    error that is known some other way; where it brings none, one repeat is all it has.
     """
-    worst = cells.loc[cells["gap"].abs().idxmax()]
-    repeats = int(worst["repeats"]) if worst["repeats"] > 1 else None
-    return Estimate(abs(float(worst["gap"])), float(worst["standard_error"]), repeats)
+    known = cells["standard_error"].notna() & (cells["repeats"] <= 1)
+    return largest(
+        Estimate(float(gap), float(error), None if apart else int(repeats))
+        for gap, error, repeats, apart in zip(
+            cells["gap"], cells["standard_error"], cells["repeats"], known, strict=True
+        )
+    )
 
 
 def order_text(orders: pd.Series) -> pd.Series:

@@ -33,7 +33,8 @@ from ..evidence.items import Item
 from ..evidence.points import KEYS
 from . import escaping
 from .agreement import Agreement, agreement
-from .verdicts import Verdict, judge, read_claims
+from .claims import read_claims
+from .verdicts import Verdict, judge
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "paper_results"

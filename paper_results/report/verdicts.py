@@ -2,82 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from scipy.stats import t as student
 
-from experiments.errors import UserError
-from experiments.running.stored import Choice, Run, Wanted, choose
+from experiments.running.stored import Choice, Run, choose
 
 from .. import published
 from ..evidence.estimates import Estimate, NotInTableError
 from ..evidence.numbers import NUMBERS
+from .claims import LEVEL, MISSING, OPEN, OUTSIDE, Check, Claim, lacking
 
-LEVEL = 0.99
-"""Level of the interval about a number, by Student's t over repeats, that must clear its bounds."""
-INSIDE, OUTSIDE, OPEN, MISSING = "inside", "outside", "open", "not run"
-NOT_RUN, NOT_DECIDED = "not run", "not decided: more repeats are needed"
-
-
-@dataclass(frozen=True)
-class Check:
-    """A number, the tables it is taken from, and the bounds within which it supports its claim.
-
-    A table in `of` is a run's, as Wanted, or one of paper_results/published, by its name. `says`
-    puts the number into words. A check with `only_if` never refutes its claim but limits it: where
-    the number lies outside its bounds, the claim holds only if what `only_if` says is so.
-    """
-
-    number: str
-    says: str
-    of: tuple[Wanted | str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-    at_least: float = -math.inf
-    at_most: float = math.inf
-    only_if: str | None = None
-
-    def state(self, estimate: Estimate | None) -> str:
-        """Say where the number's interval of LEVEL lies: within its bounds, outside, or across one.
-
-        A number of unknown error, NaN, is open.
-        """
-        if estimate is None:
-            return MISSING
-        freedom = math.inf if estimate.repeats is None else max(estimate.repeats - 1, 1)
-        margin = student.ppf((1 + LEVEL) / 2, freedom) * estimate.standard_error
-        low, high = estimate.value - margin, estimate.value + margin
-        if low >= self.at_least and high <= self.at_most:
-            return INSIDE
-        return OUTSIDE if high < self.at_least or low > self.at_most else OPEN
-
-    @property
-    def bounds(self) -> str:
-        if math.isinf(self.at_most):
-            return f"at least {self.at_least:g}"
-        if math.isinf(self.at_least):
-            return f"at most {self.at_most:g}"
-        return f"{self.at_least:g} to {self.at_most:g}"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of the paper (C1 ..), or a finding about it (E1 ..), and what decides it."""
-
-    name: str
-    sentence: str
-    where: str
-    checks: tuple[Check, ...]
-
-    @property
-    def is_finding(self) -> bool:
-        return self.name.startswith("E")
+NOT_RUN, NOT_DECIDED = "not run", "open"
 
 
 @dataclass(frozen=True)
@@ -97,6 +36,32 @@ class Evidence:
     """... and the number with them in place, if they give it."""
 
     @property
+    def reason(self) -> str:
+        """Why an open number is open, and how much would settle it; empty for all others."""
+        if self.state != OPEN or self.estimate is None:
+            return ""
+        estimate, unit = self.estimate, self.estimate.unit
+        if short := lacking(estimate):
+            return f"n = {estimate.fewest} ({unit}): {short} more are needed to decide anything"
+        low, high = estimate.interval(LEVEL)
+        text = f"its 99% interval, {low:.3g} to {high:.3g}, crosses what is asked"
+        more = self.check.needed(estimate)
+        return text if more is None else f"{text}; if it stays, n = {more} ({unit}) would decide"
+
+    @property
+    def rests_on(self) -> str:
+        """Name what the number's error is over: repeats and their number, or why it has none."""
+        if self.estimate is None:
+            return ""
+        if self.estimate.fewest is not None:
+            return f"n = {self.estimate.fewest} ({self.estimate.unit})"
+        if not self.check.of:
+            return "closed form"
+        if not self.runs:
+            return "as published"
+        return "its own error is known" if self.estimate.standard_error else "exact"
+
+    @property
     def commands(self) -> list[str]:
         """What computes the number again; the report alone, where no run is needed."""
         return [run.command for run in self.runs] or ["python -m experiments report"]
@@ -112,44 +77,16 @@ class Verdict:
     evidence: tuple[Evidence, ...]
 
 
-def read_claims(path: Path) -> list[Claim]:
-    """Claims from a TOML file.
-
-    Raises UserError that names the claim where something is missing, unknown or without bounds.
-    """
-    entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
-    claims = []
-    for entry in entries:
-        try:
-            checks = tuple(_check(**check) for check in entry.pop("check"))
-            claims.append(Claim(**entry, checks=checks))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}, claim {entry.get('name')}: {error}") from error
-    return claims
-
-
-def _check(*, of: Sequence[str] = (), **entry: Any) -> Check:
-    check = Check(of=tuple(map(_source, of)), **entry)
-    if check.number not in NUMBERS:
-        raise ValueError(f"paper_results/evidence has no number {check.number!r}")
-    if math.isinf(check.at_least) and math.isinf(check.at_most):
-        raise ValueError(f"{check.number}: at_least or at_most is needed")
-    return check
-
-
-def _source(text: str) -> Wanted | str:
-    experiment, protocol, *swept = text.split()
-    if swept not in ([], ["swept"]):
-        raise ValueError(f"'swept' is all that can follow a protocol, got {text!r}")
-    return protocol if experiment == "published" else Wanted(experiment, protocol, bool(swept))
-
-
 def judge(claim: Claim, folders: Sequence[Path]) -> Verdict:
-    """Give the verdict on a claim from the runs in these folders.
+    """Give the verdict on a claim from the runs in these folders."""
+    return conclude(claim, tuple(_evidence(check, folders) for check in claim.checks))
+
+
+def conclude(claim: Claim, evidence: tuple[Evidence, ...]) -> Verdict:
+    """Give the verdict on a claim from its evidence, a piece for every check.
 
     It rests on the claim's own checks first; once these are all inside, on its conditions.
     """
-    evidence = tuple(_evidence(check, folders) for check in claim.checks)
     yes, no = ("shown", "not shown") if claim.is_finding else ("holds", "does not hold")
     for state, text in ((OUTSIDE, no), (MISSING, NOT_RUN), (OPEN, NOT_DECIDED)):
         for e in evidence:
@@ -181,6 +118,15 @@ def _only_if(limits: Sequence[Evidence]) -> str:
     return ", and ".join(conditions)
 
 
+def number_of(check: Check, tables: Sequence[pd.DataFrame]) -> Estimate:
+    """Compute a check's number from its tables; its repeats are what the check says they are.
+
+    Raises NotInTableError where the tables do not have what it needs.
+    """
+    estimate = NUMBERS[check.number](*tables, **check.options)
+    return replace(estimate, unit=check.repeat or estimate.unit)
+
+
 def _evidence(check: Check, folders: Sequence[Path]) -> Evidence:
     choices: list[Choice] = []
     missing: list[str] = []
@@ -196,7 +142,7 @@ def _evidence(check: Check, folders: Sequence[Path]) -> Evidence:
     estimate = None
     if not missing:
         try:
-            estimate = NUMBERS[check.number](*tables, **check.options)
+            estimate = number_of(check, tables)
         except NotInTableError as error:
             # A run with other rates or orders than the number asks for.
             missing.append(str(error))
@@ -224,6 +170,6 @@ def _theirs(check: Check, folders: Sequence[Path]) -> Estimate | None:
             tables.append((choice.beside or (choice.run,))[0].table)
     try:
         with warnings.catch_warnings(action="ignore"):
-            return NUMBERS[check.number](*tables, **check.options)
+            return number_of(check, tables)
     except Exception:  # A table cut down at will may break any number, and decides none.
         return None

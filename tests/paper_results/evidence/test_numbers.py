@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from paper_results.evidence.numbers import NUMBERS, SUBJECTS, numbers_in
+from paper_results.report.claims import read_claims
 from paper_results.report.pages import CLAIMS
-from paper_results.report.verdicts import read_claims
 
 
 def test_every_number_decides_a_claim() -> None:

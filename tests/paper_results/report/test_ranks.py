@@ -14,7 +14,8 @@ from experiments.running.stored import Run, Wanted, choose
 from experiments.running.tables import encode
 from paper_results.evidence import items
 from paper_results.report import pages
-from paper_results.report.verdicts import judge, read_claims
+from paper_results.report.claims import read_claims
+from paper_results.report.verdicts import judge
 
 NOISE = Wanted("pure_noise", "controlled")
 SWEEP = Wanted("pure_noise", "released", swept=True)
