@@ -25,42 +25,80 @@ def networks(
 
 
 def _total(
-    table: pd.DataFrame, placement: str, rate: float, measure: str, *, width: int = 32
+    table: pd.DataFrame,
+    placement: str,
+    rate: float,
+    measure: str,
+    *,
+    width: int = 32,
+    after: int | None = None,
 ) -> pd.Series:
-    rows = networks(table, placement, rate, width=width)
+    rows = networks(table, placement, rate, width=width, after=after)
     return by_repeat(rows, "variance", measure=measure)
 
 
-def total_over_none(table: pd.DataFrame, *, placement: str, rate: float) -> Estimate:
-    """Divide the unbiased total variance at a rate by that without dropout: a ratio, by repeat."""
-    dropped, undropped = (_total(table, placement, r, "unbiased") for r in (rate, 0.0))
+def _share(
+    table: pd.DataFrame, placement: str, rate: float, order: str, **cell: int | None
+) -> pd.Series:
+    rows = networks(table, placement, rate, **cell)
+    return by_repeat(rows, "share", measure="unbiased", order=order)
+
+
+def total_over_none(
+    table: pd.DataFrame, *, placement: str, rate: float, width: int = 32, after: int | None = None
+) -> Estimate:
+    """Divide the unbiased total variance at a rate by that without dropout: a ratio, by repeat.
+
+    After so many steps, or at the end of training.
+    """
+    dropped, undropped = (
+        _total(table, placement, r, "unbiased", width=width, after=after) for r in (rate, 0.0)
+    )
     return mean_over_repeats(dropped / undropped)
 
 
 def high_share_gained(
-    table: pd.DataFrame, *, placement: str, rate: float, after: int | None = None
+    table: pd.DataFrame, *, placement: str, rate: float, width: int = 32, after: int | None = None
 ) -> Estimate:
     """Subtract the share of orders 4 and above without dropout from that at a rate, by repeat.
 
     Both unbiased, after so many steps, or at the end of training.
     """
-    dropped, undropped = (
-        by_repeat(
-            networks(table, placement, r, after=after), "share", measure="unbiased", order=">3"
-        )
-        for r in (rate, 0.0)
-    )
-    return mean_over_repeats(dropped - undropped)
+    return mean_over_repeats(_gained(table, placement, rate, ">3", width=width, after=after))
 
 
-def kept_by_width(table: pd.DataFrame, *, placement: str, rate: float) -> Estimate:
-    """Divide the part of their variance wide networks keep under dropout by narrow ones' part.
+def _gained(
+    table: pd.DataFrame, placement: str, rate: float, order: str, **cell: int | None
+) -> pd.Series:
+    dropped, undropped = (_share(table, placement, r, order, **cell) for r in (rate, 0.0))
+    return dropped - undropped
 
-    A ratio, by repeat, of widths 128 and 32; above 1 dropout shrinks the wide ones less.
+
+def gained_by_width(
+    table: pd.DataFrame, *, placement: str, rate: float, order: str, after: int | None = None
+) -> Estimate:
+    """Subtract what dropout adds to an order's share at width 32 from what it adds at 128.
+
+    A share, by repeat; both unbiased, after so many steps, or at the end of training. Where
+    dropout adds to the order, a negative difference says that width weakens it.
     """
     narrow, wide = (
-        _total(table, placement, rate, "unbiased", width=width)
-        / _total(table, placement, 0.0, "unbiased", width=width)
+        _gained(table, placement, rate, order, width=width, after=after) for width in (32, 128)
+    )
+    return mean_over_repeats(wide - narrow)
+
+
+def kept_by_width(
+    table: pd.DataFrame, *, placement: str, rate: float, after: int | None = None
+) -> Estimate:
+    """Divide the part of their variance wide networks keep under dropout by narrow ones' part.
+
+    A ratio, by repeat, of widths 128 and 32; above 1 dropout shrinks the wide ones less. After so
+    many steps, or at the end of training.
+    """
+    narrow, wide = (
+        _total(table, placement, rate, "unbiased", width=width, after=after)
+        / _total(table, placement, 0.0, "unbiased", width=width, after=after)
         for width in (32, 128)
     )
     return mean_over_repeats(wide / narrow)
@@ -175,11 +213,11 @@ def left_by_nearest_setting(
 
 
 def share_gained_under_decay(
-    table: pd.DataFrame, *, regularizer: str, strength: float, order: str
+    table: pd.DataFrame, *, regularizer: str, strength: float, orders: list[str]
 ) -> Estimate:
-    """Subtract an order's share without weight decay from that under it: a share, by repeat.
+    """Subtract some orders' share without weight decay from that under it: a share, by repeat.
 
-    Both unbiased; the order is "1", "2", "3" or ">3".
+    Both unbiased; orders are "1", "2", "3" and ">3", of which the shares are added.
     """
     decayed, plain = (
         by_repeat(
@@ -188,7 +226,7 @@ def share_gained_under_decay(
             regularizer=name,
             strength=s,
             measure="unbiased",
-            order=order,
+            order=orders,
         )
         for name, s in ((regularizer, strength), ("none", 0.0))
     )

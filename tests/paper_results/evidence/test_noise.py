@@ -45,13 +45,28 @@ EARLY = pd.concat(
 )
 """After 100 steps shares of orders 4+ fall from ½ to .1 and .3."""
 TABLE = pd.concat([PLAIN, DROPPED, EARLY])
+WIDE = pd.concat(
+    [
+        cell("none", 0.0, {"1": [2.0, 4.0], ">3": [2.0, 4.0]}, width=128),
+        cell("input", 0.25, {"1": [2.0, 3.0], ">3": [2.0, 1.0]}, width=128),
+        cell("none", 0.0, {"1": [2.0, 2.0], ">3": [2.0, 2.0]}, width=128, after=100),
+        cell("input", 0.25, {"1": [1.0, 1.0], ">3": [1.0, 3.0]}, width=128, after=100),
+    ]
+)
+"""Totals 4 and 8, of which 4 and 4 are left; shares of orders 4+ ½, of which ½ and ¼ are left.
+
+After 100 steps totals of 4, of which 2 and 4 are left; shares of orders 4+ of ½, then ½ and ¾.
+"""
 INPUT = {"placement": "input", "rate": 0.25}
 
 
 def test_totals_are_over_those_without_dropout_by_repeat() -> None:
-    """2 / 4 and 2 / 8."""
+    """2 / 4 and 2 / 8; early 10 / 2; of wide networks 4 / 4 and 4 / 8."""
     found = noise.total_over_none(TABLE, **INPUT)
     assert found == Estimate(pytest.approx(0.375), pytest.approx(0.125), 2)
+    assert noise.total_over_none(TABLE, **INPUT, after=100) == Estimate(5.0, 0.0, 2)
+    wide = noise.total_over_none(pd.concat([TABLE, WIDE]), **INPUT, width=128)
+    assert wide == Estimate(pytest.approx(0.75), pytest.approx(0.25), 2)
 
 
 def test_the_high_share_gained_is_that_at_the_rate_minus_that_without() -> None:
@@ -60,18 +75,27 @@ def test_the_high_share_gained_is_that_at_the_rate_minus_that_without() -> None:
     assert last == Estimate(pytest.approx(0.25), pytest.approx(0, abs=1e-12), 2)
     early = noise.high_share_gained(TABLE, **INPUT, after=100)
     assert early == Estimate(pytest.approx(-0.3), pytest.approx(0.1), 2)
+    # Wide networks are taken for themselves: ½ - ½ and ¼ - ½.
+    wide = noise.high_share_gained(pd.concat([TABLE, WIDE]), **INPUT, width=128)
+    assert wide == Estimate(pytest.approx(-0.125), pytest.approx(0.125), 2)
 
 
 def test_kept_by_width_is_what_wide_networks_keep_over_what_narrow_ones_keep() -> None:
-    """Width 32 keeps 2 / 4 and 2 / 8, width 128 keeps 4 / 4 and 3 / 4: ratios 2 and 3."""
-    wide = pd.concat(
-        [
-            cell("none", 0.0, {"1": [4.0, 4.0]}, width=128),
-            cell("input", 0.25, {"1": [4.0, 3.0]}, width=128),
-        ]
-    )
-    found = noise.kept_by_width(pd.concat([TABLE, wide]), **INPUT)
-    assert found == Estimate(pytest.approx(2.5), pytest.approx(0.5), 2)
+    """Width 32 keeps 2/4 and 2/8, width 128 4/4 and 4/8; early 10/2 twice, and 2/4 and 4/4."""
+    table = pd.concat([TABLE, WIDE])
+    assert noise.kept_by_width(table, **INPUT) == Estimate(2.0, 0.0, 2)
+    early = noise.kept_by_width(table, **INPUT, after=100)
+    assert early == Estimate(pytest.approx(0.15), pytest.approx(0.05), 2)
+
+
+def test_gained_by_width_is_what_a_share_gains_in_wide_networks_minus_in_narrow_ones() -> None:
+    """Orders 4+ gain ¼ and ¼ at width 32, 0 and -¼ at 128; early -.4 and -.2, and 0 and ¼."""
+    table = pd.concat([TABLE, WIDE])
+    high = noise.gained_by_width(table, **INPUT, order=">3")
+    assert high == Estimate(pytest.approx(-0.375), pytest.approx(0.125), 2)
+    assert noise.gained_by_width(table, **INPUT, order="1").value == pytest.approx(0.375)
+    early = noise.gained_by_width(table, **INPUT, order=">3", after=100)
+    assert early == Estimate(pytest.approx(0.425), pytest.approx(0.025), 2)
 
 
 def test_steps_are_over_those_without_dropout_by_repeat() -> None:
@@ -215,9 +239,13 @@ def test_the_share_gained_under_decay_is_that_under_it_minus_that_without() -> N
         ]
     )
     wanted = {"regularizer": "coupled decay", "strength": 0.1}
-    high = noise.share_gained_under_decay(table, **wanted, order=">3")
+    high = noise.share_gained_under_decay(table, **wanted, orders=[">3"])
     assert high == Estimate(pytest.approx(0.3), pytest.approx(0.1), 2)
-    assert noise.share_gained_under_decay(table, **wanted, order="1").value == pytest.approx(-0.3)
+    low = noise.share_gained_under_decay(table, **wanted, orders=["1"])
+    assert low.value == pytest.approx(-0.3)
+    # Of all orders together nothing is gained.
+    whole = noise.share_gained_under_decay(table, **wanted, orders=["1", ">3"])
+    assert whole == Estimate(pytest.approx(0), pytest.approx(0, abs=1e-12), 2)
 
 
 def test_decay_spares_high_orders_by_its_share_minus_dropouts_at_the_same_total() -> None:
