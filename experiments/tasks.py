@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum
 from interactions.anova import released_distillation
+from interactions.networks import member_seed
 from interactions.planted import Planted, SumOfProducts, Term, covariance, paper_generator
 
 from .running.context import Context, UserError
@@ -96,7 +97,9 @@ def shares_and_variances(spectrum: OrderSpectrum) -> pd.DataFrame:
     return pd.concat(both).sort_index(kind="stable")
 
 
-# Data: the same seed has the same data, whatever else is trained beside it.
+# Data: the same seed has the same data, whatever else is trained beside it. Their generator has the
+# bare seed; all else is drawn with `member_seed(seed, purpose)`, points to measure at above all.
+# Adding a large number to the seed does not do: torch's CPU generator keeps the low 32 bits.
 
 
 def noise_data(
@@ -161,7 +164,8 @@ def planted_task(
     """A planted function and a data set of its own for every repeat; the truth has no noise."""
     seeds = context.seeds(len(targets))
     x, y = planted_data(targets, inputs, seeds, samples=samples, noise=noise)
-    points = inputs.sample(fresh, generator=context.seed + 2**40, dtype=torch.float32)
+    own = member_seed(context.seed, "fresh points")
+    points = inputs.sample(fresh, generator=own, dtype=torch.float32)
     return Task(inputs, x, y, points, torch.stack([f(points) for f in targets], dim=1))
 
 

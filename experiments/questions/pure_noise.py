@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from interactions import FirstRise, MLPEnsemble, Samples, Uniform, fit, order_spectrum
+from interactions.networks import member_seed
 
 from ..running.context import Context
 from ..tasks import (
@@ -179,7 +180,7 @@ def _of_width(width: int, s: Settings, context: Context) -> pd.DataFrame:
                     max_order=s.max_order,
                     tolerance=s.tolerance,
                     budget=s.budget,
-                    seed=context.seed,
+                    seed=member_seed(context.seed, "spectrum"),
                 )
             }
             if s.boosted_trees:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from interactions import Dropout, FirstRise, MLPEnsemble, Samples, Uniform, fit, order_spectrum
+from interactions.networks import member_seed
 
 from ..running.context import Context
 from ..tasks import (
@@ -162,7 +163,7 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
                 max_order=s.max_order,
                 tolerance=s.tolerance,
                 budget=s.budget,
-                seed=context.seed,
+                seed=member_seed(context.seed, "spectrum"),
             )
         }
         if s.boosted_trees:
