@@ -117,7 +117,7 @@ def _data(name: str, inputs: Uniform, seeds: list[int], s: Settings) -> tuple[Te
     """A data set for every repeat, [R, n, d] and [R, n]."""
     if name == "noise":
         deviation = (s.orders + 1) ** 0.5
-        return noise_data(inputs, seeds, samples=s.samples, noise=deviation, shared=False)
+        return noise_data(inputs, seeds, samples=s.samples, noise=deviation)
     orders = range(1, s.orders + 1)
     variances, subsets = dict.fromkeys(orders, 1.0), dict.fromkeys(orders, s.subsets)
     targets = [PlantedInteractions(inputs, variances, subsets, seed=seed) for seed in seeds]

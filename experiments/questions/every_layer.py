@@ -114,7 +114,7 @@ def _of_target(name: str, s: Settings, context: Context) -> Iterator[pd.DataFram
         targets = [sum_of(pure_effects(name, inputs))] * len(seeds)
         x, y = planted_data(targets, inputs, seeds, **amount)
     else:
-        x, y = noise_data(inputs, seeds, **amount, shared=False)
+        x, y = noise_data(inputs, seeds, **amount)
     ensemble = MLPEnsemble(
         (inputs.dim, *[s.width] * s.depth, 1),
         seeds=seeds,

@@ -72,14 +72,14 @@ def test_draws_are_the_same_data_or_have_no_point_in_common(
 def test_no_spectrum_is_measured_from_the_seed_of_a_data_set(
     question: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Asked(Exception):
+    class AskedError(Exception):
         pass
 
     def asked(*_: object, seed: int, **__: object) -> None:
-        raise Asked(seed)
+        raise AskedError(seed)
 
     monkeypatch.setattr(question, "order_spectrum", asked)
-    with pytest.raises(Asked) as caught:
+    with pytest.raises(AskedError) as caught:
         question.run(question.PRESETS["controlled", "tiny"], Context(quiet=True))
     assert caught.value.args[0] % 2**32 not in Context().seeds(100)
 
