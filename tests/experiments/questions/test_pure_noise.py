@@ -84,15 +84,13 @@ def test_boosted_trees_see_the_data_set_of_every_network() -> None:
     assert both["method"].str.contains("exact").all()
 
 
-def test_the_two_rules_differ_in_when_they_stop_alone() -> None:
-    """What first rises after a step is what equal steps trained to that step."""
-    tiny = replace(pure_noise.PRESETS["released", "tiny"], placements=("both",), rates=(0.5,))
-    table = pure_noise.run(replace(tiny, steps=40), CONTEXT)
-    assert set(table.loc[table["rule"] == "equal steps", "steps"]) == {40}
+def test_what_the_first_rise_stops_is_what_as_many_equal_steps_train() -> None:
+    tiny = replace(
+        pure_noise.PRESETS["released", "tiny"], placements=("both",), rates=(0.5,), repeats=1
+    )
     risen = pure_noise.run(replace(tiny, rules=("first rise",), max_steps=400), CONTEXT)
-    assert (risen["steps"] < 400).all()
-    for repeat, rows in risen.groupby("repeat"):
-        steps = int(rows["steps"].iloc[0])
-        same = pure_noise.run(replace(tiny, rules=("equal steps",), steps=steps), CONTEXT)
-        same = same[same["repeat"] == repeat]
-        np.testing.assert_allclose(rows["variance"], same["variance"], rtol=1e-4, atol=1e-6)
+    (steps,) = set(risen["steps"])
+    assert 1 < steps < 400
+    equal = pure_noise.run(replace(tiny, rules=("equal steps",), steps=steps), CONTEXT)
+    assert set(equal["steps"]) == {steps}
+    np.testing.assert_allclose(risen["variance"], equal["variance"], rtol=1e-4, atol=1e-6)
