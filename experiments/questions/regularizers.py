@@ -46,7 +46,7 @@ from interactions import (
     selectivity,
 )
 from interactions.comparison import reaches, spectrum_at
-from interactions.networks import group_by_shape
+from interactions.networks import group_by_shape, member_seed
 from interactions.planted import Planted, PlantedInteractions, SumOfProducts
 
 from ..running.context import Context
@@ -368,7 +368,7 @@ def _measured(
         max_order=ORDERS[name],
         tolerance=s.tolerance,
         budget=s.budget,
-        seed=context.seed,
+        seed=member_seed(context.seed, "spectrum"),
     )
     variances = spectrum.to_frame().rename(columns={"variance": "value"})
     variances = variances[["output", "order", "value", "standard_error"]]
