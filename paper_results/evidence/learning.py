@@ -20,8 +20,8 @@ def slowed_more(table: pd.DataFrame, *, target: str, rate: float, high: int, low
     A delay is the ratio, by repeat, of the epochs at which networks with and without dropout hold
     half of what they will ever hold of the effect.
     """
-    half = learning_curves.half_epochs(table)
-    half = select(half.assign(order=order_text(half["order"])), target=target)
+    half = learning_curves.half_epochs(select(table, target=target))
+    half = half.assign(order=order_text(half["order"]))
 
     def log_delay(order: int) -> pd.Series:
         epochs = [

@@ -300,7 +300,8 @@ def decay_spares_high_orders(table: pd.DataFrame, *, decay: str, dropout: str) -
 
     A share, by repeat, averaged over the drop rates whose total variance decay can match.
     """
-    pairs = weight_decay.matched(table)
+    # Kinds that are not compared would be matched too, in most of the time.
+    pairs = weight_decay.matched(only(table, regularizer=["none", decay, dropout]))
     pairs = select(pairs, decay=decay, dropout=dropout, order=">3")
     spared = pairs["decay_share"] - pairs["dropout_share"]
     return mean_over_repeats(spared.groupby(pairs["repeat"]).mean())

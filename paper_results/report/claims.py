@@ -26,6 +26,7 @@ REASONS = {
     "sentence": "the claim in a line",
     "paper": "what the paper says, as its authors would put it",
     "where": "its figure, table or theorem",
+    "short": "the claim in a few words, for pictures",
     "number": "a function in paper_results/evidence",
     "says": "the number in words",
     "why": "why this number tests what the paper says",
@@ -113,13 +114,15 @@ def lacking(estimate: Estimate, fewest: int = FEWEST) -> int:
 class Claim:
     """A sentence of the paper (C1 ..), or a finding about it (E1 ..), and what decides it.
 
-    `sentence` is it in a line, `paper` what the paper says, as its authors would put it.
+    `sentence` is it in a line, `short` in a few words, `paper` what the paper says, as its authors
+    would put it.
     """
 
     name: str
     sentence: str
     paper: str
     where: str
+    short: str
     checks: tuple[Check, ...]
 
     @property
@@ -138,7 +141,7 @@ def read_claims(path: Path) -> list[Claim]:
     for entry in entries:
         try:
             checks = tuple(_check(**check) for check in entry.pop("check"))
-            _said(entry, "sentence", "paper", "where")
+            _said(entry, "sentence", "paper", "where", "short")
             claims.append(Claim(**entry, checks=checks))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}, claim {entry.get('name')}: {error}") from error

@@ -6,34 +6,34 @@ the same content: Markdown with links to its pictures, and one HTML file that ho
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import os
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from PIL import Image
 
-from experiments.errors import UserError
 from experiments.running.store import open_folder, write_whole
 from experiments.running.stored import Choice, Run, Wanted, check, choose
+from figures import verdicts as verdicts_figure
 from figures.published import draw
 
 from ..evidence import items
 from ..evidence.estimates import Estimate
 from ..evidence.items import Item
 from ..evidence.points import KEYS
-from . import escaping
-from .agreement import Agreement, agreement
+from . import answer, escaping
+from .agreement import Agreement, Gap, agreement
 from .claims import read_claims
+from .pictures import Drawing, Picture, packed_in
+from .sensitivity import Sensitivity, sensitivities
 from .verdicts import Verdict, judge
 
 ROOT = Path(__file__).parents[2]
@@ -41,37 +41,12 @@ RESULTS = ROOT / "paper_results"
 CLAIMS = RESULTS / "claims.toml"
 STORED = RESULTS / "reproduced"
 PICTURES = "pictures"
+MARKDOWN, HTML = "REPORT.md", "report.html"
 PAGES = (
-    ("report.md.jinja", "REPORT.md", escaping.for_markdown),
-    ("report.html.jinja", "report.html", escaping.for_html),
+    ("report.md.jinja", MARKDOWN, escaping.for_markdown),
+    ("report.html.jinja", HTML, escaping.for_html),
 )
 """Templates, the files they are written to, and how what is put into them is escaped."""
-WIDEST = 900
-"""Pixels of a picture within the page."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG with its name and what it shows; `file` is where it lies, if a run drew it."""
-
-    name: str
-    shows: str
-    png: bytes
-    file: Path | None = None
-
-    @property
-    def data_uri(self) -> str:
-        """The picture within a page: as WebP, a sixth of the size."""
-        try:
-            image = Image.open(io.BytesIO(self.png)).convert("RGB")
-        except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-            name = self.file or self.name
-            raise UserError(f"{name} is not a picture ({error}): run it again") from error
-        image.thumbnail((WIDEST, 10 * WIDEST))
-        buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=70, method=6)
-        return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
 
 Agreements = tuple[tuple[str, Agreement], ...]
 
@@ -94,14 +69,14 @@ class Shown:
     why: str = ""
     theirs: tuple[Theirs, ...] = ()
     agreements: Agreements = ()
-    picture: Picture | None = None
+    picture: Drawing | None = None
     own_picture: Picture | None = None
 
 
 @dataclass(frozen=True)
 class Section:
     item: Item
-    published: Picture | None
+    published: Drawing | None
     shown: tuple[Shown, ...]
 
 
@@ -117,6 +92,22 @@ class Report:
     @property
     def findings(self) -> list[Verdict]:
         return [v for v in self.verdicts if v.claim.is_finding]
+
+    @property
+    def answer(self) -> str:
+        return answer.paragraph(self.verdicts)
+
+    @property
+    def picture(self) -> Drawing | None:
+        """What the page opens with: every claim's numbers beside what is asked of them."""
+        shows = "The numbers of every claim, by how far they lie within what is asked"
+        rows = answer.numbers(self.claims)
+        return Drawing("verdicts", shows, verdicts_figure.draw, (rows,)) if len(rows) else None
+
+    @cached_property
+    def sensitivity(self) -> list[tuple[Verdict, tuple[Sensitivity, ...]]]:
+        """For every claim, what its verdict would be under other choices."""
+        return [(verdict, sensitivities(verdict)) for verdict in self.claims]
 
 
 def build(folders: Sequence[Path]) -> Report:
@@ -134,18 +125,29 @@ def write(report: Report, folder: Path) -> list[Path]:
     """REPORT.md, its pictures and report.html in a folder; returns the two texts."""
     open_folder(folder)
     pictures = open_folder(folder / PICTURES)
+    packed = packed_in(folder / HTML)
 
-    def link(picture: Picture) -> Markup:
-        file = picture.file
-        if file is None:
-            file = pictures / f"{picture.name}.png"
-            write_whole(file, picture.png)
-        return escaping.link(Path(os.path.relpath(file, folder)).as_posix())
+    drawn: dict[str, Picture] = {}
+
+    def there(picture: Drawing | Picture) -> Picture:
+        if isinstance(picture, Picture):
+            return picture
+        if picture.name not in drawn:
+            drawn[picture.name] = picture.put(pictures)
+        return drawn[picture.name]
+
+    def link(picture: Drawing | Picture) -> Markup:
+        return escaping.link(Path(os.path.relpath(there(picture).file, folder)).as_posix())
+
+    def image(picture: Drawing | Picture) -> Markup:
+        lies = there(picture)
+        data = packed.get(lies.sum) or lies.packed()
+        return Markup('<img data-of="{}" src="{}" alt="{}">').format(lies.sum, data, lies.shows)
 
     written = []
     for template, name, escape in PAGES:
         templates = _templates(escape)
-        templates.filters["link"] = link
+        templates.filters |= {"link": link, "image": image}
         write_whole(folder / name, templates.get_template(template).render(report=report))
         written.append(folder / name)
     return written
@@ -161,7 +163,7 @@ def _templates(escape: Callable[[object], object]) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=escape,
     )
-    environment.filters |= {"number": number, "error": error, "percent": percent}
+    environment.filters |= {"number": number, "error": error, "in_errors": in_errors}
     environment.filters["code"] = escaping.code
     return environment
 
@@ -176,17 +178,25 @@ def _section(item: Item, folders: Sequence[Path]) -> Section:
     ours = [None if choice is None else item.ours(choice.run.table) for choice in choices]
     # In the order of the published points, and nothing that was not published.
     common = [None if o is None else published[[*KEYS]].merge(o, on=list(KEYS)) for o in ours]
+    common = [None if points is None or points.empty else points for points in common]
     beside = [published, *(points for points in common if points is not None)]
-    pictures = [
-        None if points is None or points.empty else _png(draw(points, item.look, beside=beside))
-        for points in (published, *common)
-    ]
+
+    def drawing(what: str, points: pd.DataFrame) -> Drawing:
+        name, shows = f"{item.slug}-{what}", f"{item.name}, {what}"
+        return Drawing(name, shows, _beside, (points, *beside), (item.look,))
+
     shown = []
-    for one, choice, mine, png in zip(wanted, choices, ours, pictures[1:], strict=True):
+    for one, choice, mine, points in zip(wanted, choices, ours, common, strict=True):
         agreements = () if mine is None else _agreements(published, mine)
-        shown.append(_shown(item, one, choice, published, agreements, png))
-    picture = Picture(f"{item.slug}-published", f"{item.name}, published", pictures[0])
-    return Section(item, picture, tuple(shown))
+        picture = None if points is None else drawing(one.protocol, points)
+        shown.append(_shown(item, one, choice, published, agreements, picture))
+    return Section(item, drawing("published", published), tuple(shown))
+
+
+def _beside(points: pd.DataFrame, *others: pd.DataFrame | str) -> Figure:
+    """Draw points in the way named last, with room for those of the pictures beside it."""
+    *beside, look = others
+    return draw(points, look, beside=beside)
 
 
 def _agreements(published: pd.DataFrame, ours: pd.DataFrame) -> Agreements:
@@ -203,17 +213,15 @@ def _shown(
     choice: Choice | None,
     published: pd.DataFrame | None = None,
     agreements: Agreements = (),
-    png: bytes | None = None,
+    picture: Drawing | None = None,
 ) -> Shown:
     if choice is None:
         return Shown(wanted.protocol, None, wanted.missing())
     name, shows = f"{item.slug}-{wanted.protocol}", f"{item.name}, {wanted.protocol}"
-    picture = None if png is None else Picture(name, shows, png)
     own = None
     pictures = [p for p in choice.run.pictures if not item.picture or p.stem == item.picture]
     if pictures:
-        file = pictures[0]
-        own = Picture(f"{name}-run", f"{shows}, as the run draws it", file.read_bytes(), file)
+        own = Picture(f"{name}-run", f"{shows}, as the run draws it", pictures[0])
     theirs = tuple(_theirs(item, run, published) for run in choice.beside)
     return Shown(wanted.protocol, choice.run, "", choice.why, theirs, agreements, picture, own)
 
@@ -228,13 +236,6 @@ def _theirs(item: Item, run: Run, published: pd.DataFrame | None) -> Theirs:
         return Theirs(run, ())
 
 
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    # No date or version within: the same numbers give the same file.
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
-
-
 def number(value: float | None) -> str:
     """Three significant digits, as tables show them."""
     if value is None or math.isnan(value):
@@ -243,28 +244,32 @@ def number(value: float | None) -> str:
 
 
 def error(estimate: Estimate) -> str:
-    """A standard error and its number of repeats; 0 where nothing is random."""
+    """A standard error; nothing where nothing is random."""
     if math.isnan(estimate.standard_error):
-        return "one repeat"
-    repeats = "" if estimate.repeats is None else f" ({estimate.repeats})"
-    return "± " + number(estimate.standard_error) + repeats
+        return "± unknown"
+    if estimate.standard_error == 0 and estimate.fewest is None:
+        return ""
+    return "± " + number(estimate.standard_error)
 
 
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f}%"
+def in_errors(gap: Gap | None) -> str:
+    """How many standard errors a gap is; unknown where ours has none."""
+    return "–" if gap is None else number(gap.in_errors)
 
 
 def summary(report: Report) -> pd.DataFrame:
     """A row per claim and finding: the verdict and the number it rests on."""
     rows = []
     for verdict in report.verdicts:
-        estimate = verdict.deciding.estimate
+        deciding = verdict.deciding
+        estimate = deciding.estimate
         rows.append(
             {
                 "claim": verdict.claim.name,
                 "verdict": textwrap.shorten(verdict.text, 60, placeholder=" ..."),
                 "number": "–" if estimate is None else number(estimate.value),
                 "error": "–" if estimate is None else error(estimate),
+                "from": deciding.rests_on,
             }
         )
     return pd.DataFrame(rows)

@@ -17,6 +17,7 @@ from ..evidence.numbers import NUMBERS
 from .claims import LEVEL, MISSING, OPEN, OUTSIDE, Check, Claim, lacking
 
 NOT_RUN, NOT_DECIDED = "not run", "open"
+ONLY_IF = "only if"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ class Evidence:
     """Runs of the reader that were not judged, the fullest of each kind, ..."""
     their_estimate: Estimate | None = None
     """... and the number with them in place, if they give it."""
+
+    @property
+    def tables(self) -> tuple[pd.DataFrame, ...]:
+        """The tables its number is computed from; none where a run is missing."""
+        if self.missing and not self.estimate:
+            return ()
+        runs = iter(self.runs)
+        sources = self.check.of
+        return tuple(published(s) if isinstance(s, str) else next(runs).table for s in sources)
 
     @property
     def reason(self) -> str:
@@ -75,6 +85,13 @@ class Verdict:
     text: str
     deciding: Evidence
     evidence: tuple[Evidence, ...]
+
+    @property
+    def kind(self) -> str:
+        """The verdict in a word or two; what was not run is open."""
+        if " only if " in self.text.partition(";")[0]:
+            return ONLY_IF
+        return OPEN if self.text.startswith((NOT_RUN, NOT_DECIDED)) else self.text
 
 
 def judge(claim: Claim, folders: Sequence[Path]) -> Verdict:

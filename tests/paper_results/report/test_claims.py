@@ -156,7 +156,7 @@ def test_a_claim_that_asks_for_no_such_number_is_named(tmp_path: Path) -> None:
 
 
 ENTRY = {
-    "claim": {"name": "C1", "sentence": "s", "paper": "p", "where": "w"},
+    "claim": {"name": "C1", "sentence": "s", "paper": "p", "where": "w", "short": "x"},
     "claim.check": {
         "number": "ties",
         "says": "n",
@@ -180,7 +180,9 @@ def toml(without: str = "", **changed: str) -> str:
     return "\n".join([*lines, "at_most = 1.0", ""])
 
 
-@pytest.mark.parametrize("word", ["sentence", "paper", "where", "says", "why", "bound", "repeat"])
+@pytest.mark.parametrize(
+    "word", ["sentence", "paper", "where", "short", "says", "why", "bound", "repeat"]
+)
 def test_an_entry_without_its_reasons_is_refused(word, tmp_path: Path) -> None:
     path = tmp_path / "claims.toml"
     path.write_text(toml())
