@@ -10,7 +10,8 @@ over 2000 is the mean here. How long it trains goes by two rules. "equal steps",
 every network, is how the published bars were made. "first rise" stops a network when its training
 loss first rises, as the notebook was saved. `text` follows the article: 1500 samples, noise of
 standard deviation 1, the saved rule. `controlled` trains every network for the same number of
-steps, and looks on the way. Every repeat has a data set of its own.
+steps, and looks on the way; `sgd` does so by plain gradient descent, at width 32. Every repeat
+has a data set of its own.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Settings:
     rules: tuple[str, ...] = field(default=RULES, metadata={"among": RULES})
     steps: int = 1000
     max_steps: int = 10_000
+    optimizer: str = field(default="adam", metadata={"among": ("adam", "sgd")})
+    learning_rate: float = 1e-3
     also_after: tuple[int, ...] = field(default=(), metadata={"range": "[0, 1e7]"})
     max_order: int = field(default=3, metadata={"range": "[1, 25]"})
     tolerance: float = 0.02
@@ -91,6 +94,15 @@ CONTROLLED = replace(
     budget=2**23,
     boosted_trees=False,
 )
+# At Adam's learning rate gradient descent would hardly leave its start.
+SGD = replace(
+    CONTROLLED,
+    placements=("activation", "input"),
+    rates=(0.0, 0.25),
+    widths=(32,),
+    optimizer="sgd",
+    learning_rate=0.03,
+)
 TINY = {
     "rates": (0.0, 0.5),
     "repeats": 2,
@@ -116,6 +128,9 @@ PRESETS = {
         CONTROLLED, **SHORT, steps=1000, max_steps=1000, also_after=(300,)
     ),
     ("controlled", "paper"): CONTROLLED,
+    ("sgd", "tiny"): replace(SGD, **TINY, also_after=(10,)),
+    ("sgd", "quick"): replace(SGD, **SHORT, steps=1000, max_steps=1000, also_after=(300,)),
+    ("sgd", "paper"): SGD,
 }
 
 
@@ -182,6 +197,8 @@ def _of_width(rule: str, width: int, s: Settings, context: Context) -> pd.DataFr
             ensemble,
             Samples(x[:, : s.train_samples], y[:, : s.train_samples]),
             steps=longest,
+            optimizer=s.optimizer,
+            learning_rate=s.learning_rate,
             stop=FirstRise() if rule == RISE else None,
             snapshots=looks,
             progress=advance,

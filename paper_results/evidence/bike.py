@@ -1,4 +1,4 @@
-"""Figure 6: errors and orders of networks on bike sharing data."""
+"""Figure 6: errors and orders of networks on bike sharing data, and what dropout does to these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from .. import published
 from .estimates import (
     Estimate,
     NotInTableError,
-    by_repeat,
     mean_over_repeats,
     only,
     order_text,
@@ -26,8 +25,8 @@ def error_gained_by_dropout(table: pd.DataFrame, *, placement: str) -> Estimate:
     held-out hours. The best rate of a repeat is that of the other repeats' mean error, so that it
     is not chosen by the networks it is judged by.
 
-    Raises NotInTableError where the mean held-out error, without dropout or at the best rate, is
-    least at the last epoch: then the end of training stops networks, and not these hours.
+    Raises NotInTableError where the held-out error, without dropout or at the best rate, still
+    falls at the last epoch: then the end of training stops networks, and not these hours.
     """
     rows = select(table, quantity=["test_mse", "validation_mse"], placement=["none", placement])
     looks = rows.pivot_table("value", ["rate", "repeat", "epoch"], "quantity")
@@ -38,10 +37,10 @@ def error_gained_by_dropout(table: pd.DataFrame, *, placement: str) -> Estimate:
     dropped = cells[cells.index > 0]
     if dropped.empty or len(cells.columns) < 2:
         raise NotInTableError("the table needs a positive rate and two repeats")
-    held_out = looks["validation_mse"].groupby(level=["rate", "epoch"]).mean().unstack("epoch")
+    held_out = looks["validation_mse"].unstack("epoch")
     last = held_out.columns.max()
     for rate in (0.0, dropped.mean(axis=1).idxmin()):
-        if held_out.loc[rate].idxmin() == last:
+        if _still_falls(held_out.loc[rate]):
             raise NotInTableError(
                 f"at r = {rate:g} the error on held-out hours still falls at epoch {last}, the last"
             )
@@ -49,20 +48,25 @@ def error_gained_by_dropout(table: pd.DataFrame, *, placement: str) -> Estimate:
     return mean_over_repeats(best - cells.loc[0.0])
 
 
-def share_gained_on_bike_sharing(
-    table: pd.DataFrame, *, placement: str, rate: float, orders: list[str], epoch: int
-) -> Estimate:
-    """Subtract some orders' share without dropout from that at a rate, by repeat.
+STILL = 2.0
+"""Standard errors by which the last look must be the least for an error to count as falling."""
 
-    Unbiased, after so many epochs; orders are "1", "2", "3" and ">3", of which shares are added.
+
+def _still_falls(errors: pd.DataFrame) -> bool:
+    """Whether errors, a row per repeat, are lower at the last look than at the best before it."""
+    *before, last = sorted(errors.columns)
+    gained = errors[errors[before].mean().idxmin()] - errors[last]
+    return bool(gained.mean() > STILL * gained.sem())
+
+
+def selectivity_of(table: pd.DataFrame, *, target: str, regularizer: str) -> Estimate:
+    """Read a regularizer's selectivity at half of the total variance, after all training.
+
+    A slope of log variance in order, by repeat; negative acts on interactions.
     """
-    rows = select(table, quantity="share", epoch=epoch)
-    rows = rows.assign(order=order_text(rows["order"]))
-    dropped, undropped = (
-        by_repeat(rows, "value", placement=place, rate=r, order=orders)
-        for place, r in ((placement, rate), ("none", 0.0))
-    )
-    return mean_over_repeats(dropped - undropped)
+    rows = select(table, quantity="selectivity", target=target, regularizer=regularizer)
+    rows = select(rows, where="half", steps=rows["steps"].max())
+    return mean_over_repeats(rows.set_index("repeat")["value"])
 
 
 def published_error_over_constant(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -48,9 +50,18 @@ def test_the_best_positive_rate_is_compared_where_held_out_hours_stop_each_netwo
 
 
 def test_training_that_was_cut_short_decides_nothing() -> None:
-    """The held-out error falls until the last epoch: it did not stop the networks."""
+    """The held-out error falls until the last epoch: it did not stop the networks.
+
+    Where it falls by .1 and .0, an error of .05 with the same error, it may as well have ended.
+    """
     with pytest.raises(NotInTableError, match="still falls at epoch 2, the last"):
         bike.error_gained_by_dropout(watched(TEST, [2.0, 1.0, 0.0]), **BOTH)
+    flat = watched(TEST, [2.0, 1.0, 1.0])
+    flat["value"] -= 0.1 * (
+        (flat["quantity"] == "validation_mse") & (flat["epoch"] == 2) & (flat["repeat"] == 0)
+    )
+    # One repeat is stopped at the last look, at 9 - 5, the other at 3.5 - 2.
+    assert bike.error_gained_by_dropout(flat, **BOTH).value == 2.75
     # Of a rate that is not the best it does not matter.
     table = watched(TEST, [1.0, 0.0, 1.0])
     worst = (table["rate"] == 0.5) & (table["quantity"] == "validation_mse")
@@ -78,26 +89,24 @@ def test_the_best_rate_of_a_repeat_is_chosen_by_the_others() -> None:
         bike.error_gained_by_dropout(table[table["repeat"] == 0], **BOTH)
 
 
-def test_a_share_gained_adds_orders_up_and_is_that_of_one_epoch() -> None:
-    """(.2 + .1) - (.1 + .1) and (.3 + .2) - (.1 + .2)."""
+def test_selectivity_is_read_at_half_of_the_variance_after_all_training() -> None:
+    """-.2 and -.4; a repeat whose path does not get there has none."""
+    row = {"quantity": "selectivity", "target": "bike", "regularizer": "input dropout"}
     table = pd.DataFrame(
         [
-            {"rate": rate, "repeat": i, "order": order, "value": value, "epoch": 5}
-            for rate, order, values in (
-                (0.0, "3", (0.1, 0.1)),
-                (0.0, ">3", (0.1, 0.2)),
-                (0.25, "1", (0.7, 0.5)),
-                (0.25, "3", (0.2, 0.3)),
-                (0.25, ">3", (0.1, 0.2)),
+            row | {"where": where, "steps": steps, "repeat": i, "value": value}
+            for where, steps, values in (
+                ("half", 300, (9.0, 9.0, 9.0)),
+                ("quarter", 2000, (9.0, 9.0, 9.0)),
+                ("half", 2000, (-0.2, -0.4, math.nan)),
             )
             for i, value in enumerate(values)
         ]
-    ).assign(quantity="share")
-    table["placement"] = table["rate"].map({0.0: "none", 0.25: "input"})
-    table = pd.concat([table, table.assign(epoch=9, value=0.0), table.assign(quantity="variance")])
-    wanted = {"placement": "input", "rate": 0.25, "epoch": 5}
-    found = bike.share_gained_on_bike_sharing(table, **wanted, orders=["3", ">3"])
-    assert found == Estimate(pytest.approx(0.15), pytest.approx(0.05), 2)
+    )
+    others = table.assign(value=9.0)
+    table = pd.concat([table, others.assign(target="noise"), others.assign(regularizer="L1")])
+    found = bike.selectivity_of(table, target="bike", regularizer="input dropout")
+    assert found == Estimate(pytest.approx(-0.3), pytest.approx(0.1), 2)
 
 
 def test_a_published_error_is_over_that_of_the_mean_of_training_hours() -> None:
