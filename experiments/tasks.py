@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum
 from interactions.anova import released_distillation
+from interactions.networks import member_seed
 from interactions.planted import Planted, SumOfProducts, Term, covariance, paper_generator
 
 from .running.context import Context, UserError
@@ -96,23 +97,21 @@ def shares_and_variances(spectrum: OrderSpectrum) -> pd.DataFrame:
     return pd.concat(both).sort_index(kind="stable")
 
 
-# Data: the same seed has the same data, whatever else is trained beside it.
+# Data: the same seed has the same data, whatever else is trained beside it. Their generator has the
+# bare seed; all else is drawn with `member_seed(seed, purpose)`, points to measure at above all.
+# Adding a large number to the seed does not do: torch's CPU generator keeps the low 32 bits.
 
 
-def noise_data(
-    inputs: Inputs, seeds: Sequence[int], *, samples: int, noise: float, shared: bool
-) -> Pair:
-    """Inputs and noise: of the first seed, [n, d] and [n], or each seed's, [E, n, d] and [E, n].
+def noise_data(inputs: Inputs, seeds: Sequence[int], *, samples: int, noise: float) -> Pair:
+    """Inputs and noise of every seed, [E, n, d] and [E, n], float32.
 
-    Float32. `noise` is a standard deviation.
+    `noise` is a standard deviation.
     """
     sets = {}
-    for seed in seeds[:1] if shared else dict.fromkeys(seeds):
+    for seed in dict.fromkeys(seeds):
         generator = torch.Generator().manual_seed(seed)
         x = inputs.sample(samples, generator=generator, dtype=torch.float32)
         sets[seed] = (x, noise * torch.randn(samples, generator=generator))
-    if shared:
-        return sets[seeds[0]]
     x, y = zip(*(sets[seed] for seed in seeds), strict=True)
     return torch.stack(x), torch.stack(y)
 
@@ -129,7 +128,7 @@ def planted_data(
 
     Points and noise are those of `noise_data`.
     """
-    x, y = noise_data(inputs, seeds, samples=samples, noise=noise, shared=False)
+    x, y = noise_data(inputs, seeds, samples=samples, noise=noise)
     for i, target in enumerate(targets):
         y[i] += target(x[i])
     return x, y
@@ -161,7 +160,8 @@ def planted_task(
     """A planted function and a data set of its own for every repeat; the truth has no noise."""
     seeds = context.seeds(len(targets))
     x, y = planted_data(targets, inputs, seeds, samples=samples, noise=noise)
-    points = inputs.sample(fresh, generator=context.seed + 2**40, dtype=torch.float32)
+    own = member_seed(context.seed, "fresh points")
+    points = inputs.sample(fresh, generator=own, dtype=torch.float32)
     return Task(inputs, x, y, points, torch.stack([f(points) for f in targets], dim=1))
 
 
@@ -256,13 +256,9 @@ def amplitudes(values: Tensor, effect: Tensor) -> Tensor:
 
 
 def boosted_trees(ensemble: MLPEnsemble, x: Tensor, max_order: int) -> OrderSpectrum:
-    """The released measurement of every network, each on the points of its own data set.
-
-    `x` is [n, d] for all, or [E, n, d].
-    """
+    """The released measurement of every network, on the points x [E, n, d] of its own data set."""
     variances = []
-    for i in range(ensemble.members):
-        points = x if x.ndim == 2 else x[i]
+    for i, points in enumerate(x):
         own = answers(ensemble.select([i]), points.to(ensemble.flat), chunk=len(points))
         spectrum = released_distillation(points, own, max_order=max_order)
         variances.append(spectrum.variance)
@@ -277,9 +273,12 @@ def boosted_trees(ensemble: MLPEnsemble, x: Tensor, max_order: int) -> OrderSpec
 
 
 def tree_shares(network: MLPEnsemble, x: Tensor) -> np.ndarray:
-    """Shares of V_1 + V_2 + V_3 by boosted trees, as released, of an ensemble of one, [3]."""
+    """Shares of V_1 + V_2 + V_3 by boosted trees, as released, of an ensemble of one, [3].
+
+    With histograms: thousands of points, hundreds of times, are too many for exact splits.
+    """
     own = answers(network, x.to(network.flat))[:, 0]
-    parts = released_distillation(x, own).variance[:3]
+    parts = released_distillation(x, own, tree_method="hist").variance[:3]
     return parts / parts.sum()
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFT
 
 from .style import panes
 
@@ -25,8 +26,9 @@ PLACES = {
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """A row per number of steps, a pane per place; regularizers from most to least selective.
 
-    Points are means over repeats with two standard errors; a ring is a single repeat, and where
-    there is no point, no slope could be measured. Lines are what theory says of input dropout on
+    Points are means over repeats with two standard errors; a ring is a single repeat, a "<" a slope
+    that lies lower yet, for an order is lost in its errors in some repeat. Where there is no
+    point, no slope could be measured. Lines are what theory says of input dropout on
     products. The ranking is by the mean over targets, at half of the variance after most steps.
     """
     slopes = table[table["quantity"] == "selectivity"]
@@ -48,6 +50,8 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
         Line2D([], [], color=TARGETS[t][0], marker=TARGETS[t][1], ls="", label=TARGETS[t][2])
         for t in used
     ]
+    if slopes["bound"].any():
+        key.append(Line2D([], [], color="0.4", marker=CARETLEFT, ls="", label="lies lower yet"))
     if slopes["theory"].notna().any():
         key.append(Line2D([], [], color="black", marker="|", ms=14, mew=2, ls="", label="theory"))
     figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)
@@ -69,7 +73,7 @@ def _dots(ax: Axes, here: pd.DataFrame, names: list[str]) -> None:
         colour, marker, _ = TARGETS[target]
         groups = here[here["target"] == target].groupby("regularizer")
         mean, error, count = (groups["value"].agg(f) for f in ("mean", "sem", "count"))
-        theory = groups["theory"].mean()
+        theory, bounds = groups["theory"].mean(), groups["bound"].max() > 0
         for name in mean.dropna().index:
             y = names.index(name) + 0.6 * ((i + 0.5) / len(used) - 0.5)
             face = colour if count[name] > 1 else "white"
@@ -77,7 +81,7 @@ def _dots(ax: Axes, here: pd.DataFrame, names: list[str]) -> None:
                 mean[name],
                 y,
                 xerr=2 * error[name] if count[name] > 1 else None,
-                marker=marker,
+                marker=CARETLEFT if bounds[name] else marker,
                 ms=5,
                 color=colour,
                 mfc=face,

@@ -16,7 +16,7 @@ import numpy as np
 from .spectrum import OrderSpectrum
 
 LEAST = 3.0
-"""Standard errors that the variance of an order must exceed, with and without the regularizer."""
+"""Standard errors that the variance of an order must exceed to be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,14 @@ class Selectivity:
         orders could be used.
     log_ratio : float64 array [..., max_order]
         log(V_k with / V_k without); NaN for orders that were not used.
+    bound : bool array [...]
+        Whether an order below 3 standard errors counts at these: the slope itself is lower.
     """
 
     slope: np.ndarray
     standard_error: np.ndarray
     log_ratio: np.ndarray
+    bound: np.ndarray
 
     @property
     def used(self) -> np.ndarray:
@@ -44,18 +47,19 @@ class Selectivity:
         return ~np.isnan(self.log_ratio)
 
 
-def selectivity(regularized: OrderSpectrum, plain: OrderSpectrum) -> Selectivity:
+def selectivity(
+    regularized: OrderSpectrum, plain: OrderSpectrum, *, orders: Sequence[int] | None = None
+) -> Selectivity:
     """Compare spectra of a function learned with a regularizer and of one learned without.
-
-    Used are the orders whose variance exceeds 3 standard errors in both, so none that is not
-    there, and none where the method of measurement knows no standard error. What lies above
-    max_order has no order and is not used.
 
     The slope is that of ordinary least squares. Log ratios of trained networks do not lie on a
     line exactly, and a fit weighted by their errors would answer with another slope whenever an
     order is measured better; this one does not depend on the budget. Its standard error is
     propagated to first order from those of the variances, taken as independent: it is that of
     the measurement, not of training, which differs between seeds.
+
+    An order is seen where its variance exceeds 3 standard errors; where the method of measurement
+    knows none, no order is. What lies above max_order has no order and is not used.
 
     For input dropout at rate r on products of mean-zero inputs the slope is 2 log(1 - r)
     (`interactions.theory.dilated`).
@@ -65,32 +69,61 @@ def selectivity(regularized: OrderSpectrum, plain: OrderSpectrum) -> Selectivity
     regularized, plain : OrderSpectrum
         With the same orders; leading axes are broadcast, so many regularized functions may be
         compared with one.
+    orders : sequence of int
+        The orders that every slope rests on, so that slopes are comparable. One that the
+        regularizer leaves below 3 standard errors counts at these, which is more than was
+        measured: the slope is on the mild side, a `bound`. It is NaN where that bounds nothing
+        (an order below the middle of `orders`), and where `plain` does not show one of them.
+        By default each slope rests on the orders seen on both sides: where a regularizer
+        removes an order, that order is left out, and the slope says nothing of it.
+
+    Raises
+    ------
+    ValueError
+        For spectra of different orders, and for orders that they do not have or fewer than two.
     """
     if regularized.max_order != plain.max_order:
         raise ValueError(
             f"the spectra must have the same orders, got {regularized.max_order} and "
             f"{plain.max_order}"
         )
-    shape = np.broadcast_shapes(regularized.variance.shape, plain.variance.shape)
-    orders = np.arange(1, plain.max_order + 1)
-    used = np.ones((*shape[:-1], len(orders)), dtype=bool)
-    log_ratio, squared_error = np.zeros(used.shape), np.zeros(used.shape)
-    for sign, spectrum in ((1, regularized), (-1, plain)):
-        variance, error = spectrum.variance[..., :-1], spectrum.standard_error[..., :-1]
-        seen = (variance > 0) & (variance > LEAST * error)
-        known = np.where(seen, variance, 1.0)
-        log_ratio += sign * np.log(known)
-        squared_error += (error / known) ** 2
-        used &= seen
+    known = np.arange(1, plain.max_order + 1)
+    wanted = known if orders is None else np.asarray(orders)
+    if not np.isin(wanted, known).all() or len(set(wanted.tolist())) != len(wanted):
+        raise ValueError(f"orders must be distinct and among 1 to {plain.max_order}, got {orders}")
+    if orders is not None and len(wanted) < 2:
+        raise ValueError(f"orders must be two or more for a slope, got {orders}")
+    error, error_plain = (s.standard_error[..., :-1] for s in (regularized, plain))
+    variance, seen = _raised(regularized.variance[..., :-1], error)
+    variance_plain, seen_plain = _raised(plain.variance[..., :-1], error_plain)
+    used = seen_plain & np.isin(known, wanted) & (seen if orders is None else ~np.isnan(variance))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_ratio = np.where(used, np.log(variance / variance_plain), np.nan)
+        squared_error = (error / variance) ** 2 + (error_plain / variance_plain) ** 2
     count = used.sum(axis=-1, keepdims=True)
-    distance = np.where(used, orders - (used * orders).sum(-1, keepdims=True) / count.clip(1), 0.0)
+    distance = np.where(used, known - (used * known).sum(-1, keepdims=True) / count.clip(1), 0.0)
     square = (distance**2).sum(axis=-1, keepdims=True)
     weights = distance / np.where(square > 0, square, np.nan)
+    raised = used & ~seen
+    if orders is not None:
+        unknown = (count < len(wanted)) | (raised & (distance < 0)).any(axis=-1, keepdims=True)
+        weights = np.where(unknown, np.nan, weights)
     return Selectivity(
-        slope=(weights * log_ratio).sum(axis=-1),
+        slope=(weights * np.where(used, log_ratio, 0.0)).sum(axis=-1),
         standard_error=np.sqrt((weights**2 * np.where(used, squared_error, 0.0)).sum(axis=-1)),
-        log_ratio=np.where(used, log_ratio, np.nan),
+        log_ratio=log_ratio,
+        bound=raised.any(axis=-1),
     )
+
+
+def _raised(variance: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variances of at least LEAST standard errors, NaN where that is not positive; which are seen.
+
+    What was raised once is not seen the next time, rounding or not.
+    """
+    raised = np.maximum(variance, LEAST * error)
+    seen = variance > (1 + 1e-9) * LEAST * error
+    return np.where(raised > 0, raised, np.nan), seen
 
 
 def reaches(path: Sequence[OrderSpectrum], part: float) -> float:
@@ -114,21 +147,23 @@ def reaches(path: Sequence[OrderSpectrum], part: float) -> float:
 def spectrum_at(path: Sequence[OrderSpectrum], position: float) -> OrderSpectrum:
     """Variances at a position along a path, their logarithms interpolated linearly.
 
-    NaN where the variance of a spectrum on either side does not exceed `LEAST` of its standard
-    errors; all NaN at position NaN. Errors of the two sides are taken as independent.
+    A variance that does not exceed `LEAST` of its standard errors counts at these, and what is
+    interpolated from it has an error of 1 / `LEAST` of itself: it is not seen either. NaN where
+    there is no error to raise it to, and all NaN at position NaN. Errors of the two sides are
+    taken as independent.
     """
     if math.isnan(position):
         return OrderSpectrum.known(np.full_like(path[0].variance, np.nan), method="not reached")
     after = math.ceil(position)
     weights = {after: 1 - (after - position), after - 1: after - position}
-    log, squared_error = 0.0, 0.0
+    log, squared_error, all_seen = 0.0, 0.0, True
     for index, weight in weights.items():
         if weight > 0:
-            variance, error = path[index].variance, path[index].standard_error
-            variance = np.where(variance > LEAST * error, variance, np.nan)
+            error = path[index].standard_error
+            variance, seen = _raised(path[index].variance, error)
             log = log + weight * np.log(variance)
             squared_error = squared_error + (weight * error / variance) ** 2
+            all_seen = all_seen & seen
     variance = np.exp(log)
-    return OrderSpectrum.known(
-        variance, error=variance * np.sqrt(squared_error), method="interpolated along a path"
-    )
+    error = variance * np.where(all_seen, np.sqrt(squared_error), 1 / LEAST)
+    return OrderSpectrum.known(variance, error=error, method="interpolated along a path")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from interactions import Dropout, MLPEnsemble, Samples, Uniform, fit
-from interactions.networks import ACTIVATIONS
+from interactions.networks import ACTIVATIONS, member_seed
 from interactions.planted import PlantedInteractions
 
 from ..running.context import Context
@@ -82,7 +82,8 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     seeds = context.seeds(s.repeats)
     members = members_of(["rate"], [(rate,) for rate in s.rates], s.repeats)
     own = members["repeat"].tolist()
-    fresh = inputs.sample(s.points, generator=context.seed + 2**40, dtype=torch.float32)
+    own_seed = member_seed(context.seed, "fresh points")
+    fresh = inputs.sample(s.points, generator=own_seed, dtype=torch.float32)
     fresh = fresh.to(context.device)
     tables = []
     for target in s.targets:
@@ -116,7 +117,7 @@ def _data(name: str, inputs: Uniform, seeds: list[int], s: Settings) -> tuple[Te
     """A data set for every repeat, [R, n, d] and [R, n]."""
     if name == "noise":
         deviation = (s.orders + 1) ** 0.5
-        return noise_data(inputs, seeds, samples=s.samples, noise=deviation, shared=False)
+        return noise_data(inputs, seeds, samples=s.samples, noise=deviation)
     orders = range(1, s.orders + 1)
     variances, subsets = dict.fromkeys(orders, 1.0), dict.fromkeys(orders, s.subsets)
     targets = [PlantedInteractions(inputs, variances, subsets, seed=seed) for seed in seeds]

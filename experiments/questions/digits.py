@@ -32,6 +32,7 @@ from interactions import (
     fit,
     order_spectrum,
 )
+from interactions.networks import member_seed
 
 from ..running.context import Context
 from ..running.data import mnist
@@ -196,7 +197,7 @@ def training_set(x: Tensor, y: Tensor, s: Settings, seed: int) -> Samples:
     """The images [n, 784], then their copies, which are augmented variants' only."""
     augmented = [v.endswith(" augmented") for v in s.variants]
     copies = s.copies if any(augmented) else 0
-    generator = torch.Generator().manual_seed(seed + 2**40)
+    generator = torch.Generator().manual_seed(member_seed(seed, "copies"))
     more = [moved(x, s.shift, s.degrees, generator) for _ in range(copies)]
     return Samples(
         torch.cat([x, *more]),

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from interactions import Dropout, MLPEnsemble, Samples, Uniform, fit
+from interactions.networks import member_seed
 from interactions.planted import Factor, Product
 
 from ..running.context import Context
@@ -71,7 +72,7 @@ RELEASED = Settings()
 CONTROLLED = Settings(
     labels=LABELS,
     as_released=False,
-    repeats=4,
+    repeats=5,
     per_order=False,
     width=64,
     depth=3,
@@ -197,9 +198,10 @@ def _controlled(
     for steps in s.steps:
         then = ensemble.with_parameters(result.snapshots[steps])
         for repeat, seed in enumerate(seeds):
+            test_seed = member_seed(seed, "fresh points")
             x, y = (
                 t.to(context.device)
-                for t in _labelled(kind, order, s.test_points, seed + 2**40, inputs)
+                for t in _labelled(kind, order, s.test_points, test_seed, inputs)
             )
             dropped = then.select([repeat * each]).train()
             others = then.select(range(repeat * each + 1, (repeat + 1) * each))

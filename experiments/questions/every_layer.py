@@ -26,6 +26,7 @@ from interactions import (
     fit,
     order_spectrum,
 )
+from interactions.networks import member_seed
 from interactions.networks.layers import split_ensemble
 
 from ..running.context import Context
@@ -113,7 +114,7 @@ def _of_target(name: str, s: Settings, context: Context) -> Iterator[pd.DataFram
         targets = [sum_of(pure_effects(name, inputs))] * len(seeds)
         x, y = planted_data(targets, inputs, seeds, **amount)
     else:
-        x, y = noise_data(inputs, seeds, **amount, shared=False)
+        x, y = noise_data(inputs, seeds, **amount)
     ensemble = MLPEnsemble(
         (inputs.dim, *[s.width] * s.depth, 1),
         seeds=seeds,
@@ -128,7 +129,8 @@ def _of_target(name: str, s: Settings, context: Context) -> Iterator[pd.DataFram
             snapshots=s.steps,
             progress=advance,
         )
-    fresh = inputs.sample(s.points, generator=context.seed + 2**40, dtype=torch.float32)
+    own_seed = member_seed(context.seed, "fresh points")
+    fresh = inputs.sample(s.points, generator=own_seed, dtype=torch.float32)
     parts = len(s.steps) * (s.depth + 1) * len(seeds)
     with context.progress(parts, f"measuring the layers, {name}") as advance:
         for steps in s.steps:
@@ -159,7 +161,7 @@ def _measure(
         method="kernel",
         tolerance=s.tolerance,
         budget=s.budget,
-        seed=seed,
+        seed=member_seed(seed, "spectrum"),
     )
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from interactions import Inputs, MLPEnsemble, Samples, Uniform, fit, order_spectrum
+from interactions.networks import member_seed
 from interactions.planted import Planted, SumOfProducts, Term, paper_generator
 
 from ..running.context import Context
@@ -197,7 +198,7 @@ def _of_target(
         max_order=s.max_order,
         tolerance=s.tolerance,
         budget=s.budget,
-        seed=context.seed,
+        seed=member_seed(context.seed, "spectrum"),
     )
     yield of_members(shares_and_variances(spectrum), members)
     query = _query(s, inputs, context)

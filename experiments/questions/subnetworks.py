@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from interactions import Dropout, MLPEnsemble, Rademacher, Samples, fit, order_spectrum
+from interactions.networks import member_seed
 from interactions.networks.subnetworks import (
     MOST_UNITS,
     every_mask,
@@ -136,7 +137,7 @@ def _of_depth(depth: int, s: Settings, context: Context) -> pd.DataFrame:
         ("scaled - truth", 0): scaled - truth,
     }
     parts = {key: _by_order(value, points, inputs) for key, value in values.items()}
-    generator = torch.Generator().manual_seed(context.seed + 2**40)
+    generator = torch.Generator().manual_seed(member_seed(context.seed, "masks"))
     for count in s.masks:
         draws = []
         for _ in range(s.draws):

@@ -18,6 +18,7 @@ few points or many weak interactions that is most of them.
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ LEAST_POINTS = 50
 """Points below which trees are not fit."""
 TREES = 1000
 LEARNING_RATE = 0.1
-"""XGBoost's default before version 1.0, under which the paper's numbers come out; .3 since."""
+"""XGBoost's default before version 1.0; .3 since."""
 
 
 def distillation_spectrum(
@@ -54,16 +55,22 @@ def distillation_spectrum(
     return spectrum if evaluate.outputs is not None else spectrum.output(0)
 
 
-def released_distillation(x: Tensor, y: Tensor, *, max_order: int = 3) -> OrderSpectrum:
+def released_distillation(
+    x: Tensor, y: Tensor, *, max_order: int = 3, tree_method: Literal["exact", "hist"] = "exact"
+) -> OrderSpectrum:
     """Spectrum as the paper's released code reads it off given points and answers.
 
-    Needs the `xgboost` extra. 1000 trees per depth, learning rate .1, everything else XGBoost's
-    default, fit and read on the same points. No standard error is known: those are NaN.
+    Needs the `xgboost` extra. 1000 trees per depth, fit and read on the same points, with XGBoost's
+    defaults before version 1.0, which the published numbers come from: learning rate .1, splits
+    by the exact greedy search. No standard error is known: those are NaN.
 
     Parameters
     ----------
     x : tensor [n, d]
     y : tensor [n] or [n, m]
+    tree_method : "exact" or "hist"
+        Today's default "hist" puts splits at 256 quantiles only. It takes a half of the time at
+        1000 points and an eighth at 5000, and leaves up to .03 less to orders above `max_order`.
     """
     try:
         from xgboost import XGBRegressor
@@ -82,6 +89,7 @@ def released_distillation(x: Tensor, y: Tensor, *, max_order: int = 3) -> OrderS
                 max_depth=depth,
                 n_estimators=TREES,
                 learning_rate=LEARNING_RATE,
+                tree_method=tree_method,
                 n_jobs=torch.get_num_threads(),
             )
             fits.append(trees.fit(points, column).predict(points).astype(np.float64))
@@ -92,7 +100,7 @@ def released_distillation(x: Tensor, y: Tensor, *, max_order: int = 3) -> OrderS
         variance if y.ndim == 2 else variance[0],
         error=np.nan,
         share_error=np.nan,
-        method="boosted trees as released (in-sample, biased, no standard error)",
+        method=f"boosted trees as released ({tree_method}, in-sample, biased, no standard error)",
         evaluations=len(x),
         converged=False,
     )

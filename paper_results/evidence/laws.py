@@ -7,7 +7,15 @@ import pandas as pd
 from interactions.theory import survival
 
 from .. import published
-from .estimates import Estimate, NotInTableError, largest_gap, mean_over_repeats, only, select
+from .estimates import (
+    Estimate,
+    NotInTableError,
+    by_repeat,
+    largest_gap,
+    mean_over_repeats,
+    only,
+    select,
+)
 from .points import as_points, averaged, order_label, rate_label
 
 
@@ -47,6 +55,34 @@ def step_gap_to_survival(
     error = cells["gap"].sem().fillna(cells["standard_error"].first())
     gap = cells["gap"].mean()
     return largest_gap(pd.DataFrame({"gap": gap, "standard_error": error, "repeats": cells.size()}))
+
+
+def step_lost_with_order(
+    table: pd.DataFrame,
+    *,
+    placement: str,
+    model: str,
+    kind: str,
+    optimizer: str,
+    rate: float,
+    low: int,
+    high: int,
+) -> Estimate:
+    """Subtract how far a first step moves the answer at a high order from that at a low one.
+
+    Moves are parts of those at r = 0, by start; 0 where dropout acts on both orders alike.
+    """
+    rows = select(
+        table,
+        part="start",
+        placement=placement,
+        model=model,
+        kind=kind,
+        optimizer=optimizer,
+        rate=rate,
+    )
+    of_low, of_high = (by_repeat(rows, "moved", order=order) for order in (low, high))
+    return mean_over_repeats(of_low - of_high)
 
 
 def leftover(table: pd.DataFrame, *, target: str, rate: float, at_zero: float) -> Estimate:

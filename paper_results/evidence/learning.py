@@ -32,16 +32,23 @@ def slowed_more(table: pd.DataFrame, *, target: str, rate: float, high: int, low
     return mean_over_repeats(log_delay(high) - log_delay(low))
 
 
-def kept_later(table: pd.DataFrame, *, target: str, rate: float, order: int) -> Estimate:
-    """Subtract what dropout leaves of an effect early from what it leaves at the end of training.
+def kept_later_more(
+    table: pd.DataFrame, *, target: str, rate: float, high: int, low: int
+) -> Estimate:
+    """Compare by what factor that which dropout leaves rises with training, at two orders.
 
-    Both are amplitudes over those of the same repeat without dropout. Early is when networks
-    without dropout hold half of the effect.
+    The log of the factor for the high order minus that for the low one, by repeat. What dropout
+    leaves is the amplitude over that of the same repeat without. It rises from when networks
+    without dropout hold half of that order's effect to the end of training.
     """
     kept = learning_curves.kept(table)
-    kept = kept.assign(order=order_text(kept["order"]))
-    kept = select(kept, target=target, rate=rate, order=str(order))
-    return mean_over_repeats(kept["last"] - kept["early"])
+    kept = select(kept.assign(order=order_text(kept["order"])), target=target, rate=rate)
+
+    def log_rise(order: int) -> pd.Series:
+        cell = select(kept, order=str(order)).set_index("repeat")
+        return np.log(cell["last"].astype(float) / cell["early"].astype(float))
+
+    return mean_over_repeats(log_rise(high) - log_rise(low))
 
 
 def generators_share(*, generator: int, order: int) -> Estimate:

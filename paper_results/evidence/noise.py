@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from experiments.questions import weight_decay
+from experiments.questions.pure_noise import EQUAL, RISE
 
 from .. import published
 from .estimates import Estimate, by_repeat, largest_gap, mean_over_repeats, only, select
@@ -14,71 +15,125 @@ from .points import SHARE, VARIANCE, as_points, averaged, order_label
 
 
 def networks(
-    table: pd.DataFrame, placement: str, rate: float, *, width: int = 32, after: int | None = None
+    table: pd.DataFrame,
+    placement: str,
+    rate: float,
+    *,
+    width: int = 32,
+    after: int | None = None,
+    rule: str = EQUAL,
 ) -> pd.DataFrame:
     """Pick the rows of a cell's networks after so many steps, or at the end of training.
 
-    At rate 0 all placements are one network, stored as "none".
+    At rate 0 all placements are one network, stored as "none". A table of networks that all
+    trained by one rule need not name it.
     """
+    if "rule" in table:
+        table = select(table, rule=rule)
     rows = select(table, width=width, placement=placement if rate else "none", rate=rate)
     return select(rows, after=rows["after"].max() if after is None else after)
 
 
 def _total(
-    table: pd.DataFrame, placement: str, rate: float, measure: str, *, width: int = 32
+    table: pd.DataFrame,
+    placement: str,
+    rate: float,
+    measure: str,
+    *,
+    width: int = 32,
+    after: int | None = None,
+    rule: str = EQUAL,
 ) -> pd.Series:
-    rows = networks(table, placement, rate, width=width)
+    rows = networks(table, placement, rate, width=width, after=after, rule=rule)
     return by_repeat(rows, "variance", measure=measure)
 
 
-def total_over_none(table: pd.DataFrame, *, placement: str, rate: float) -> Estimate:
-    """Divide the unbiased total variance at a rate by that without dropout: a ratio, by repeat."""
-    dropped, undropped = (_total(table, placement, r, "unbiased") for r in (rate, 0.0))
+def _share(
+    table: pd.DataFrame, placement: str, rate: float, order: str, **cell: int | None
+) -> pd.Series:
+    rows = networks(table, placement, rate, **cell)
+    return by_repeat(rows, "share", measure="unbiased", order=order)
+
+
+def total_over_none(
+    table: pd.DataFrame, *, placement: str, rate: float, width: int = 32, after: int | None = None
+) -> Estimate:
+    """Divide the unbiased total variance at a rate by that without dropout: a ratio, by repeat.
+
+    After so many steps, or at the end of training.
+    """
+    dropped, undropped = (
+        _total(table, placement, r, "unbiased", width=width, after=after) for r in (rate, 0.0)
+    )
     return mean_over_repeats(dropped / undropped)
 
 
 def high_share_gained(
-    table: pd.DataFrame, *, placement: str, rate: float, after: int | None = None
+    table: pd.DataFrame, *, placement: str, rate: float, width: int = 32, after: int | None = None
 ) -> Estimate:
     """Subtract the share of orders 4 and above without dropout from that at a rate, by repeat.
 
     Both unbiased, after so many steps, or at the end of training.
     """
-    dropped, undropped = (
-        by_repeat(
-            networks(table, placement, r, after=after), "share", measure="unbiased", order=">3"
-        )
-        for r in (rate, 0.0)
-    )
-    return mean_over_repeats(dropped - undropped)
+    return mean_over_repeats(_gained(table, placement, rate, ">3", width=width, after=after))
 
 
-def kept_by_width(table: pd.DataFrame, *, placement: str, rate: float) -> Estimate:
-    """Divide the part of their variance wide networks keep under dropout by narrow ones' part.
+def _gained(
+    table: pd.DataFrame, placement: str, rate: float, order: str, **cell: int | None
+) -> pd.Series:
+    dropped, undropped = (_share(table, placement, r, order, **cell) for r in (rate, 0.0))
+    return dropped - undropped
 
-    A ratio, by repeat, of widths 128 and 32; above 1 dropout shrinks the wide ones less.
+
+def gained_by_width(
+    table: pd.DataFrame, *, placement: str, rate: float, order: str, after: int | None = None
+) -> Estimate:
+    """Subtract what dropout adds to an order's share at width 32 from what it adds at 128.
+
+    A share, by repeat; both unbiased, after so many steps, or at the end of training. Where
+    dropout adds to the order, a negative difference says that width weakens it.
     """
     narrow, wide = (
-        _total(table, placement, rate, "unbiased", width=width)
-        / _total(table, placement, 0.0, "unbiased", width=width)
+        _gained(table, placement, rate, order, width=width, after=after) for width in (32, 128)
+    )
+    return mean_over_repeats(wide - narrow)
+
+
+def kept_by_width(
+    table: pd.DataFrame, *, placement: str, rate: float, after: int | None = None
+) -> Estimate:
+    """Divide the part of their variance wide networks keep under dropout by narrow ones' part.
+
+    A ratio, by repeat, of widths 128 and 32; above 1 dropout shrinks the wide ones less. After so
+    many steps, or at the end of training.
+    """
+    narrow, wide = (
+        _total(table, placement, rate, "unbiased", width=width, after=after)
+        / _total(table, placement, 0.0, "unbiased", width=width, after=after)
         for width in (32, 128)
     )
     return mean_over_repeats(wide / narrow)
 
 
 def steps_over_none(table: pd.DataFrame, *, placement: str, rate: float) -> Estimate:
-    """Divide the training steps at a rate by those without dropout: a ratio, by repeat."""
+    """Divide steps to the first rise at a rate by those without dropout: a ratio, by repeat."""
     dropped, undropped = (
-        networks(table, placement, r).groupby("repeat")["steps"].first() for r in (rate, 0.0)
+        networks(table, placement, r, rule=RISE).groupby("repeat")["steps"].first()
+        for r in (rate, 0.0)
     )
     return mean_over_repeats(dropped / undropped)
 
 
 def mean_total(
-    table: pd.DataFrame, *, placement: str = "none", rate: float = 0.0, measure: str = "released"
+    table: pd.DataFrame,
+    *,
+    placement: str = "none",
+    rate: float = 0.0,
+    measure: str = "released",
+    rule: str = EQUAL,
 ) -> Estimate:
     """Average the total variance of a cell's networks over repeats."""
-    return mean_over_repeats(_total(table, placement, rate, measure))
+    return mean_over_repeats(_total(table, placement, rate, measure, rule=rule))
 
 
 def _bar(bars: pd.DataFrame, pane: str, rate: float) -> pd.Series:
@@ -122,64 +177,109 @@ def published_settings_apart(fig5: pd.DataFrame, fig8: pd.DataFrame) -> Estimate
     return Estimate(float((no_decay - _bar(fig5, "d", 0.0)).abs().max()), 0.0)
 
 
-FIG_5_TOTALS = {"activation": "a", "input": "b", "both": "c"}
-FIG_5_SHARES = {"activation": "d", "input": "e", "both": "f"}
-"""Panes of Fig 5 by placement."""
+TOTALS = {"activation": "a", "input": "b", "both": "c"}
+SHARES = {"activation": "d", "input": "e", "both": "f"}
+"""Panes of Fig 5 and of C.1 by placement."""
 
 
 def trees_apart_from_published(
-    table: pd.DataFrame, fig5: pd.DataFrame, *, placement: str, rate: float
+    table: pd.DataFrame,
+    bars: pd.DataFrame,
+    *,
+    placement: str,
+    rate: float,
+    width: int = 32,
+    rule: str = EQUAL,
 ) -> Estimate:
-    """Find the largest gap, of all orders, between our boosted trees' mean shares and Fig 5's.
+    """Find the largest gap, of all orders, between our boosted trees' mean shares and a bar's.
 
-    The standard error is over our networks.
+    The bars are those of Fig 5 or C.1, the standard error is over our networks.
     """
-    trees = select(networks(table, placement, rate), measure="released")
+    trees = networks(table, placement, rate, width=width, rule=rule)
+    trees = select(trees, measure="released")
     shares = trees.replace({"order": {">3": "4+"}}).groupby("order")["share"]
-    gap = shares.mean() - _bar(fig5, FIG_5_SHARES[placement], rate)
+    gap = shares.mean() - _bar(bars, SHARES[placement], rate)
     return largest_gap(
         pd.DataFrame({"gap": gap, "standard_error": shares.sem(), "repeats": shares.size()})
     )
 
 
 def trees_total_over_published(
-    table: pd.DataFrame, fig5: pd.DataFrame, *, placement: str, rate: float
+    table: pd.DataFrame,
+    bars: pd.DataFrame,
+    *,
+    placement: str,
+    rate: float,
+    width: int = 32,
+    rule: str = EQUAL,
 ) -> Estimate:
-    """Divide our boosted trees' total variance by Fig 5's: a ratio, by repeat."""
-    total = _bar(fig5, FIG_5_TOTALS[placement], rate).sum()
-    return mean_over_repeats(_total(table, placement, rate, "released") / total)
+    """Divide our boosted trees' total variance by that of Fig 5 or C.1: a ratio, by repeat."""
+    published_total = _bar(bars, TOTALS[placement], rate).sum()
+    ours = _total(table, placement, rate, "released", width=width, rule=rule)
+    return mean_over_repeats(ours / published_total)
 
 
-def left_by_nearest_setting(
-    table: pd.DataFrame, fig5: pd.DataFrame, *, fields: list[str], nearest: str
+def trees_farthest_in_shares(
+    table: pd.DataFrame,
+    bars: pd.DataFrame,
+    *,
+    placements: list[str],
+    width: int = 32,
+    rule: str = EQUAL,
+    least_total: float = 0.1,
 ) -> Estimate:
-    """Find the swept setting nearest to Fig 5 in one respect; answer with its gap in the other.
+    """Find the largest gap between our trees' mean shares and the published, of all bars.
 
-    A setting is a combination of `fields`. Its gap in "shares" is the largest of any order, its
-    gap in "totals" the largest part by which a total misses the published one, both over all
-    placements and rates above 0. The setting is chosen by its gap in `nearest`.
+    Over orders, and over all rates whose published total is at least `least_total`.
     """
-    table = select(table, measure="released")
-    cells = table.loc[table["rate"] > 0, ["placement", "rate"]].drop_duplicates()
-    settings = []
-    for _, rows in table.groupby(fields):
-        gaps: dict[str, list[Estimate]] = {"shares": [], "totals": []}
-        for placement, rate in cells.itertuples(index=False):
-            cell = {"placement": placement, "rate": rate}
-            gaps["shares"].append(trees_apart_from_published(rows, fig5, **cell))
-            total = trees_total_over_published(rows, fig5, **cell)
-            gaps["totals"].append(replace(total, value=abs(total.value - 1)))
-        settings.append({what: max(g, key=lambda e: e.value) for what, g in gaps.items()})
-    chosen = min(settings, key=lambda largest: largest[nearest].value)
-    return chosen["totals" if nearest == "shares" else "shares"]
+    gaps = [
+        trees_apart_from_published(
+            table, bars, placement=placement, rate=rate, width=width, rule=rule
+        )
+        for placement in placements
+        for rate in _rates_drawn(bars, placement, least_total)
+    ]
+    return max(gaps, key=lambda gap: gap.value)
+
+
+def trees_farthest_in_totals(
+    table: pd.DataFrame,
+    bars: pd.DataFrame,
+    *,
+    placements: list[str],
+    width: int = 32,
+    least_total: float = 0.1,
+    leave_out: float | None = None,
+) -> Estimate:
+    """Find the largest part by which our trees' total misses the published one, of all bars.
+
+    Over all rates whose published total is at least `least_total`, but for the rate `leave_out`.
+    """
+    ratios = [
+        trees_total_over_published(table, bars, placement=placement, rate=rate, width=width)
+        for placement in placements
+        for rate in _rates_drawn(bars, placement, least_total)
+        if rate != leave_out
+    ]
+    gaps = [replace(ratio, value=abs(ratio.value - 1)) for ratio in ratios]
+    return max(gaps, key=lambda gap: gap.value)
+
+
+def _rates_drawn(bars: pd.DataFrame, placement: str, least_total: float) -> list[float]:
+    """Rates at which a placement's bar is as high as that, and its shares were drawn."""
+    totals, shares = (
+        select(bars, pane=panes[placement]).groupby("dropout_rate")["mean"].sum()
+        for panes in (TOTALS, SHARES)
+    )
+    return totals.index[(totals >= least_total) & (shares > 0)].tolist()
 
 
 def share_gained_under_decay(
-    table: pd.DataFrame, *, regularizer: str, strength: float, order: str
+    table: pd.DataFrame, *, regularizer: str, strength: float, orders: list[str]
 ) -> Estimate:
-    """Subtract an order's share without weight decay from that under it: a share, by repeat.
+    """Subtract some orders' share without weight decay from that under it: a share, by repeat.
 
-    Both unbiased; the order is "1", "2", "3" or ">3".
+    Both unbiased; orders are "1", "2", "3" and ">3", of which the shares are added.
     """
     decayed, plain = (
         by_repeat(
@@ -188,7 +288,7 @@ def share_gained_under_decay(
             regularizer=name,
             strength=s,
             measure="unbiased",
-            order=order,
+            order=orders,
         )
         for name, s in ((regularizer, strength), ("none", 0.0))
     )
@@ -232,9 +332,12 @@ def bars_published(name: str) -> pd.DataFrame:
 def bars_ours(table: pd.DataFrame, width: int) -> pd.DataFrame:
     """Average our boosted trees' variances and shares of networks of a width, once trained.
 
-    Networks without dropout stand at r = 0 of every placement.
+    Networks without dropout stand at r = 0 of every placement. Where some trained by equal steps,
+    as the published ones did, these are shown.
     """
     t = only(table, measure="released", width=width)
+    if "rule" in t and (equal := t["rule"] == EQUAL).any():
+        t = t[equal]
     t = t[t["after"] == t["after"].max()] if len(t) else t
     none = t[t["placement"] == "none"]
     placements = [p for p in dict.fromkeys(t["placement"]) if p != "none"]

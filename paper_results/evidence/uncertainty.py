@@ -17,12 +17,27 @@ def uncertainty_gained(
 
     A standard deviation of predictions, after all training.
     """
+    return mean_over_repeats(_gained(table, label, regime, high, low))
+
+
+def uncertainty_gained_over_bootstrap(
+    table: pd.DataFrame, *, label: str, high: int, low: int
+) -> Estimate:
+    """Divide what dropout's uncertainty gains from a low to a high order by what bootstrap's does.
+
+    A ratio, by repeat; 1 where both grow alike.
+    """
+    dropout, bootstrap = (_gained(table, label, r, high, low) for r in ("dropout", "none"))
+    return mean_over_repeats(dropout / bootstrap)
+
+
+def _gained(table: pd.DataFrame, label: str, regime: str, high: int, low: int) -> pd.Series:
     rows = select(table, label=label, regime=regime, quantity="uncertainty")
     of_high, of_low = (
         by_repeat(rows, "value", order=k, steps=select(rows, order=k)["steps"].max())
         for k in (high, low)
     )
-    return mean_over_repeats(of_high - of_low)
+    return of_high - of_low
 
 
 def dropout_error_over_none(log: pd.DataFrame, *, order: int) -> Estimate:

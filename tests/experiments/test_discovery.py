@@ -33,7 +33,7 @@ def test_the_outline_is_what_the_module_says(name: str) -> None:
 
 
 def test_the_protocol_meant_where_none_is_named_comes_first() -> None:
-    assert discovery.outline("pure_noise").protocols == ["released", "text", "controlled"]
+    assert discovery.outline("pure_noise").protocols == ["released", "text", "controlled", "sgd"]
 
 
 @pytest.mark.parametrize(

@@ -69,23 +69,21 @@ def test_a_spectrum_in_long_form_has_shares_and_variances_with_their_own_errors(
     assert set(by.loc["variance", "standard_error"]) == {0.5}
 
 
-def test_noise_is_shared_by_all_or_that_of_a_networks_seed() -> None:
+def test_noise_is_that_of_a_networks_seed() -> None:
     inputs = Uniform(-1.0, 1.0, dim=25)
-    x, y = tasks.noise_data(inputs, [0] * 10, samples=1000, noise=5.0, shared=True)
-    assert x.shape == (1000, 25)
-    assert y.std().item() == pytest.approx(5, rel=0.1)
-    x, y = tasks.noise_data(inputs, [0, 1, 0, 1], samples=1000, noise=5.0, shared=False)
+    x, y = tasks.noise_data(inputs, [0, 1, 0, 1], samples=1000, noise=5.0)
     assert x.shape == (4, 1000, 25)
     assert torch.equal(x[0], x[2])
     assert not torch.equal(x[0], x[1])
     assert torch.equal(y[1], y[3])
+    assert y.std().item() == pytest.approx(5, rel=0.1)
 
 
 def test_planted_data_are_the_noises_points_with_the_target_of_the_repeat_on_top() -> None:
     inputs = Uniform(-1.0, 1.0, dim=4)
     targets = [PlantedInteractions(inputs, {2: 1.0}, seed=seed) for seed in (7, 8)]
     x, y = tasks.planted_data(targets, inputs, [7, 8], samples=50, noise=0.5)
-    points, noise = tasks.noise_data(inputs, [7, 8], samples=50, noise=0.5, shared=False)
+    points, noise = tasks.noise_data(inputs, [7, 8], samples=50, noise=0.5)
     torch.testing.assert_close(x, points)
     for i, target in enumerate(targets):
         torch.testing.assert_close(y[i] - noise[i], target(x[i]))
@@ -154,7 +152,7 @@ def test_sampled_amplitudes_are_those_theory_knows() -> None:
 
 def test_shares_by_boosted_trees_are_of_the_first_three_orders(monkeypatch) -> None:
     measured = SimpleNamespace(variance=np.array([1.0, 2.0, 5.0, 8.0]))
-    monkeypatch.setattr(tasks, "released_distillation", lambda x, y: measured)
+    monkeypatch.setattr(tasks, "released_distillation", lambda x, y, tree_method: measured)
     network = MLPEnsemble((3, 4, 1), seeds=[0]).eval()
     np.testing.assert_allclose(tasks.tree_shares(network, torch.zeros(4, 3)), [0.125, 0.25, 0.625])
 

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFT
 
 from figures import (
     best_rate,
@@ -69,6 +70,7 @@ def test_the_decay_plot_shows_law_and_means_on_a_log_scale() -> None:
 def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> None:
     rows = [
         {
+            "rule": "equal steps",
             "width": 32,
             "after": 100,
             "placement": p,
@@ -83,14 +85,14 @@ def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> N
         for k, s in (("1", 0.7), (">1", 0.3))
     ]
     figure = pure_noise.draw(pd.DataFrame(rows))["pure_noise"]
-    assert [ax.get_title() for ax in figure.axes] == ["input dropout", "both dropout"]
+    assert [ax.get_title() for ax in figure.axes] == ["dropout: input", "dropout: both"]
     for ax in figure.axes:
         assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "0.5"]
 
 
 def test_the_noise_plot_of_networks_without_dropout_alone_has_one_pane() -> None:
     row = {"placement": "none", "rate": 0.0, "repeat": 0, "measure": "unbiased", "variance": 1.0}
-    row |= {"width": 32, "after": 100}
+    row |= {"rule": "equal steps", "width": 32, "after": 100}
     table = pd.DataFrame([row | {"order": "1", "share": 0.7}, row | {"order": ">1", "share": 0.3}])
     assert len(pure_noise.draw(table)["pure_noise"].axes) == 1
 
@@ -142,33 +144,42 @@ def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -
     assert stars == [[median["median_relative_update_norm"]]]
 
 
-def test_published_bars_are_marked_where_they_end() -> None:
-    """Fig 5 at rate 0, on the bars of boosted trees alone; columns of older tables are not read."""
+def test_noise_is_shown_as_published_then_by_trees_then_unbiased() -> None:
+    """Fig 5 at rate 0 and .75: where a total is below .02, bars are pale."""
     orders = ("1", "2", "3", ">3")
     rows = [
-        {"width": 32, "after": 100, "placement": "none", "rate": 0.0, "repeat": 0, "order": k}
-        | {"measure": measure, "share": 0.25, "variance": 0.5, "published": 9.0}
+        {"rule": rule, "width": 32, "after": 100, "placement": placement, "rate": rate}
+        | {"repeat": 0, "order": k, "measure": measure, "share": 0.25, "variance": variance}
+        for rule in ("equal steps", "first rise")
+        for placement, rate, variance in (("none", 0.0, 0.5), ("both", 0.75, 0.001))
         for measure in ("unbiased", "released")
         for k in orders
     ]
-    unbiased, released = pure_noise.draw(pd.DataFrame(rows))["pure_noise"].axes
-    paper = pure_noise.published_bars(32).loc["none", 0.0]
-    (marks,) = (line.get_ydata().tolist() for line in released.lines if len(line.get_ydata()))
-    assert marks == pytest.approx(paper["share"].loc[list(orders)].cumsum().tolist())
-    assert marks[-1] == pytest.approx(1, abs=1e-6)
-    assert [t.get_text() for t in unbiased.texts] == ["2"]
-    assert [t.get_text() for t in released.texts] == [f"2\n({paper['variance'].sum():.2g})"]
-    assert not any(len(line.get_ydata()) for line in unbiased.lines)
+    pictures = pure_noise.draw(pd.DataFrame(rows))
+    assert list(pictures) == ["pure_noise", "pure_noise_first_rise"]
+    paper, trees, truth = pictures["pure_noise"].axes
+    labels = [ax.get_ylabel() for ax in (paper, trees, truth)]
+    assert labels == ["Fig 5", "boosted trees", "unbiased spectrum"]
+    bars = pure_noise.published_bars(32)
+    bars = bars[(bars["placement"] == "both") & (bars["rate"] == 0)].set_index("order")
+    drawn = [bar.patches[0].get_height() for bar in paper.containers]
+    assert drawn == pytest.approx(bars["share"].loc[list(orders)].tolist())
+    assert [t.get_text() for t in paper.texts] == [
+        f"{bars['variance'].sum():.2g}",
+        "<.01",
+        "PUBLISHED",
+    ]
+    assert [t.get_text() for t in trees.texts] == ["2", ".25", "<.01", ".25", "REPRODUCED"]
+    assert [bar.patches[1].get_alpha() for bar in truth.containers] == [0.3] * 4
+    assert [bar.patches[0].get_alpha() for bar in truth.containers] == [None] * 4
 
 
 def test_published_bars_of_noise_belong_to_their_cells_and_masked_ones_are_none() -> None:
-    """Fig 5 at rate 0 for "none"; of the masked bars of pane f there is nothing to compare."""
-    paper = pure_noise.published_bars(32)
-    assert paper.loc["none", 0.0]["share"]["2"] == pytest.approx(0.537, abs=1e-3)
-    assert paper.loc["activation", 0.5]["variance"].sum() == pytest.approx(1.93, 0.01)
-    assert ("both", 0.625) not in paper.index.droplevel("order")
-    assert ("activation", 0.0) not in paper.index.droplevel("order")
-    assert len(pure_noise.published_bars(8)) == 0
+    """Fig 5; of the masked bars of pane f there is nothing to compare."""
+    paper = pure_noise.published_bars(32).groupby(["placement", "rate"])[["share", "variance"]]
+    assert paper.sum().loc[("activation", 0.5), "variance"] == pytest.approx(1.93, 0.01)
+    assert paper.max().loc[("activation", 0.0), "share"] == pytest.approx(0.537, abs=1e-3)
+    assert paper.sum().loc[("both", 0.625), "share"] == 0
 
 
 def test_published_bars_of_weight_decay_are_marked_where_they_end() -> None:
@@ -207,7 +218,7 @@ def test_accuracies_stand_beside_the_printed_and_the_logged_ones() -> None:
 
 def test_each_width_of_the_noise_networks_has_its_picture() -> None:
     row = {"after": 9, "placement": "none", "rate": 0.0, "repeat": 0, "measure": "unbiased"}
-    row |= {"order": "1", "share": 1.0, "variance": 1.0}
+    row |= {"order": "1", "share": 1.0, "variance": 1.0, "rule": "equal steps"}
     table = pd.DataFrame([row | {"width": w} for w in (32, 128)])
     assert list(pure_noise.draw(table)) == ["pure_noise", "pure_noise_128"]
 
@@ -347,14 +358,17 @@ def test_regularizers_are_ranked_by_what_they_select_late_at_half_of_the_varianc
     )
     law = (table["regularizer"] == "input dropout") & (table["where"] == "half")
     table["theory"] = table["theory"].astype(float).mask(law & (table["steps"] == 20), -0.6)
+    table["bound"] = 1.0 * ((table["regularizer"] == "L1") & (table["repeat"] == 1))
     axes = regularizers.draw(table)["regularizers"].axes
     assert len(axes) == 6
     names = [label.get_text() for label in axes[0].get_yticklabels()]
     assert names == ["input dropout", "L1", "more data"]
     late = axes[3]
-    points = [line.get_xdata().tolist() for line in late.lines if line.get_marker() in "^|"]
+    points = [line.get_xdata().tolist() for line in late.lines if line.get_marker() in ("^", "|")]
     assert [-0.5] in points
     assert [-0.6] in points
+    lower = [line.get_xdata().tolist() for line in late.lines if line.get_marker() == CARETLEFT]
+    assert lower == [[-0.1]]
     assert not [
         line for line in axes[0].lines if line.get_marker() == "|" and line.get_color() == "k"
     ]

@@ -75,6 +75,32 @@ def test_orders_within_three_standard_errors_of_zero_are_left_out_on_either_side
     assert np.isnan(selectivity(known(variance, np.nan), plain).slope).all()
 
 
+def test_orders_may_be_the_same_for_all_and_one_that_is_not_seen_makes_the_slope_a_bound() -> None:
+    """An order below three standard errors, .3, counts at these: ratios of .5, .25, .15."""
+    plain = known([8.0, 4.0, 2.0, 9.0], 0.1)
+    variance = [
+        [4.0, 1.0, 0.5, 9.0],
+        [4.0, 1.0, -0.1, 9.0],
+        [4.0, 0.1, 0.5, 9.0],
+        [0.1, 1.0, 0.5, 9.0],
+        [np.nan, 1.0, 0.5, 9.0],
+    ]
+    result = selectivity(known(variance, 0.1), plain, orders=(1, 2, 3))
+    half_log = [math.log(0.5), math.log(0.3), math.log(0.5)]
+    np.testing.assert_allclose(result.slope[:3], np.array(half_log) / 2)
+    # Too much of an order that pulls the slope down bounds nothing.
+    assert np.isnan(result.slope[3:]).all()
+    assert result.bound.tolist() == [False, True, True, True, False]
+    low = selectivity(known(variance, 0.1), plain, orders=(1, 2))
+    np.testing.assert_allclose(low.slope[:3], [math.log(0.5)] * 2 + [math.log(0.15)])
+    assert low.bound.tolist() == [False, False, True, True, False]
+    # The middle order of three has no part in the slope, an unseen one of `plain` has.
+    assert np.isnan(selectivity(plain, known([8.0, 0.1, 2.0, 9.0], 0.1), orders=(1, 2, 3)).slope)
+    for orders in ((1,), (1, 1, 2), (2, 4), ()):
+        with pytest.raises(ValueError, match="orders"):
+            selectivity(plain, plain, orders=orders)
+
+
 def test_the_standard_error_is_the_spread_of_slopes_over_noisy_measurements() -> None:
     rng = np.random.default_rng(0)
     plain, after = np.array([3.0, 2.0, 1.0, 0.0]), np.array([2.0, 1.0, 0.4, 0.0])
@@ -109,12 +135,18 @@ def test_a_path_reaches_a_part_of_its_total_between_spectra_by_their_logarithms(
 
 
 def test_a_spectrum_between_two_has_their_geometric_mean_and_the_error_of_both() -> None:
-    path = [known([8.0, 9.0, 1.0], [0.8, 0.0, 0.5]), known([2.0, 1.0, 1.0], [0.4, 0.0, 0.0])]
+    path = [
+        known([8.0, 9.0, 1.0, 0.0], [0.8, 0.0, 0.5, 0.0]),
+        known([2.0, 1.0, 1.0, 0.0], [0.4, 0.0, 0.0, 0.0]),
+    ]
     half = spectrum_at(path, 0.5)
-    np.testing.assert_allclose(half.variance, [4.0, 3.0, np.nan])
+    # The third is not seen on one side, where it counts at three errors, 1.5; nor is it here.
+    np.testing.assert_allclose(half.variance, [4.0, 3.0, math.sqrt(1.5), np.nan])
+    assert half.standard_error[2] == pytest.approx(math.sqrt(1.5) / 3)
+    assert selectivity(half, known([8.0, 9.0, 1.0, 0.0])).used.tolist() == [True, True, False]
     assert half.standard_error[0] == pytest.approx(4 * math.hypot(0.5 * 0.1, 0.5 * 0.2))
     nearer = spectrum_at(path, 0.75)
     assert nearer.variance[0] == pytest.approx(8**0.25 * 2**0.75)
     # On a spectrum itself its neighbours do not matter.
-    np.testing.assert_allclose(spectrum_at(path, 1.0).variance, [2.0, 1.0, 1.0])
+    np.testing.assert_allclose(spectrum_at(path, 1.0).variance, [2.0, 1.0, 1.0, np.nan])
     assert np.isnan(spectrum_at(path, math.nan).variance).all()

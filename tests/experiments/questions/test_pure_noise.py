@@ -18,7 +18,7 @@ def test_noise_networks_are_measured_at_every_look() -> None:
     """A look earlier in a longer training is the end of a shorter one."""
     tiny = replace(pure_noise.PRESETS["controlled", "tiny"], also_after=())
     short = pure_noise.run(tiny, CONTEXT)
-    long = pure_noise.run(replace(tiny, max_steps=40, also_after=(20,)), CONTEXT)
+    long = pure_noise.run(replace(tiny, steps=40, also_after=(20,)), CONTEXT)
     assert set(long["after"]) == {20, 40}
     early = long[long["after"] == 20].reset_index(drop=True)
     assert (early["steps"] == 20).all()
@@ -26,7 +26,14 @@ def test_noise_networks_are_measured_at_every_look() -> None:
 
 
 def test_the_summary_has_means_over_repeats_and_totals_over_orders() -> None:
-    key = {"width": 8, "measure": "unbiased", "after": 9, "placement": "none", "rate": 0.0}
+    key = {
+        "rule": "equal steps",
+        "width": 8,
+        "measure": "unbiased",
+        "after": 9,
+        "placement": "none",
+        "rate": 0.0,
+    }
     table = pd.DataFrame(
         [
             key
@@ -50,6 +57,13 @@ def test_networks_without_dropout_are_a_shard_of_their_own() -> None:
     assert shards == [((), (0.0,)), (("input",), (0.5,)), (("both",), (0.5,))]
 
 
+def test_shards_are_those_of_the_published_rule_first() -> None:
+    shards = pure_noise.shards(replace(pure_noise.RELEASED, rates=(0.0, 0.5)))
+    assert [(*s.rules, *s.widths) for s in shards[::4]] == [
+        (rule, width) for rule in ("equal steps", "first rise") for width in (32, 128)
+    ]
+
+
 def test_boosted_trees_see_the_data_set_of_every_network() -> None:
     pytest.importorskip("xgboost")
     settings = replace(
@@ -60,12 +74,23 @@ def test_boosted_trees_see_the_data_set_of_every_network() -> None:
         placements=(),
         rates=(0.0,),
     )
-    tables = [
-        pure_noise.run(replace(settings, shared_data=shared), CONTEXT) for shared in (True, False)
-    ]
-    trees = [
-        t[t["measure"] == "released"].pivot_table("variance", "repeat", "order") for t in tables
-    ]
-    # The first repeat has the shared data in both.
-    np.testing.assert_allclose(trees[0].loc[0], trees[1].loc[0])
-    assert (trees[0].loc[1] != trees[1].loc[1]).all()
+    (both,), (alone,) = (
+        [t[t["measure"] == "released"] for t in [pure_noise.run(s, CONTEXT)]]
+        for s in (settings, replace(settings, repeats=1))
+    )
+    trees = both.pivot_table("variance", "repeat", "order")
+    np.testing.assert_allclose(trees.loc[0], alone.set_index("order")["variance"], rtol=1e-4)
+    assert (trees.loc[0] != trees.loc[1]).all()
+    assert both["method"].str.contains("exact").all()
+
+
+def test_what_the_first_rise_stops_is_what_as_many_equal_steps_train() -> None:
+    tiny = replace(
+        pure_noise.PRESETS["released", "tiny"], placements=("both",), rates=(0.5,), repeats=1
+    )
+    risen = pure_noise.run(replace(tiny, rules=("first rise",), max_steps=400), CONTEXT)
+    (steps,) = set(risen["steps"])
+    assert 1 < steps < 400
+    equal = pure_noise.run(replace(tiny, rules=("equal steps",), steps=steps), CONTEXT)
+    assert set(equal["steps"]) == {steps}
+    np.testing.assert_allclose(risen["variance"], equal["variance"], rtol=1e-4, atol=1e-6)

@@ -60,28 +60,26 @@ def test_slopes_along_a_path_are_those_of_the_law_and_none_of_shrinkage() -> Non
     assert width.loc[("strength", 4.0), "order"] == "1 2 3"
     half = width.loc["half"].iloc[0]
     assert -np.log(4) < half["value"] < 0
-    # One order alone has no slope, and a place that is not reached has no orders.
+    # An order that is exactly 0 has no logarithm.
     assert np.isnan(width.loc["quarter"].iloc[0]["value"])
-    assert width.loc["quarter"].iloc[0]["order"] == "1"
-    missed = rows[(rows["regularizer"] == "L1") & (rows["where"] == "quarter")]
-    assert missed[["value", "order"]].isna().all(axis=None)
+    assert (rows["order"] == "1 2 3").all()
+    assert not rows["bound"].any()
     assert rows["theory"].notna().sum() == 6
 
 
-def test_orders_lost_in_their_errors_are_left_out_of_slopes() -> None:
+def test_an_order_lost_in_its_errors_counts_at_three_of_them_and_makes_the_slope_a_bound() -> None:
+    """Order 3 keeps .5, of which 3 standard errors are .6: the slope is half of log .6 - log .1."""
     plain = np.array([4.0, 2.0, 1.0, 0.0])
     table = networks_of({("none", 0.0): plain, ("L1", 1.0): plain * [0.1, 0.1, 0.5, 0]})
     noisy = (table["regularizer"] == "L1") & (table["order"] == "3")
     table.loc[noisy, "standard_error"] = 0.2
     rows = pd.DataFrame(regularizers.selectivities(table)).set_index("where")
-    assert rows["order"].tolist() == ["1 2"] * 4
-    np.testing.assert_allclose(rows["value"], 0.0, atol=1e-12)
-    assert (
-        regularizers.summary(pd.concat([table, rows.reset_index().assign(target="products")]))[
-            "orders"
-        ].tolist()
-        == ["1 2"] * 3
-    )
+    assert (rows["order"] == "1 2 3").all()
+    assert rows["bound"].tolist() == [1.0] * 4
+    assert rows.loc["strength", "value"] == pytest.approx(np.log(6) / 2)
+    summary = regularizers.summary(pd.concat([table, rows.reset_index().assign(target="products")]))
+    assert summary["orders"].tolist() == ["1 2 3"] * 3
+    assert summary["bounds"].tolist() == [1, 1, 1]
 
 
 def products(**changes: object) -> pd.DataFrame:

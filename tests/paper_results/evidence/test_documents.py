@@ -11,7 +11,7 @@ import pytest
 from experiments import discovery
 from interactions import Uniform, order_spectrum
 from paper_results.evidence import documents
-from paper_results.evidence.estimates import Estimate
+from paper_results.evidence.estimates import Estimate, NotInTableError
 
 
 def test_ties_are_the_rates_that_share_the_best_accuracy() -> None:
@@ -94,6 +94,43 @@ def test_best_rates_are_compared_at_one_noise_and_placement_after_all_training()
         for noise, placement in ((1.0, "input"), (2.0, "input"), (1.0, "both"))
     ]
     assert lost == [0.25, 0.0, 0.0]
+
+
+MEANS = {"low": 1, "high": 3, "score": "accuracy", "best": "max"}
+
+
+def curves(of: dict[int, list[dict[float, float]]]) -> pd.DataFrame:
+    """Accuracies by order, repeat and rate."""
+    return pd.DataFrame(
+        [
+            {"order": k, "repeat": i, "rate": rate, "accuracy": value}
+            for k, repeats in of.items()
+            for i, curve in enumerate(repeats)
+            for rate, value in curve.items()
+        ]
+    )
+
+
+def test_the_best_rate_of_a_mean_curve_is_not_the_mean_of_best_rates() -> None:
+    """Order 1 is best at .5 in two runs of three, by little; the mean curve's best is .25.
+
+    Drawn with replacement, the run that decides is missing with probability (2/3)^3; then .5 is
+    best. Best rates so scatter by p (1-p) of .25^2, times 3/2, for order 1 alone.
+    """
+    little = {0.0: 0.0, 0.25: 0.50, 0.5: 0.51}
+    much = {0.0: 0.0, 0.25: 0.60, 0.5: 0.0}
+    flat = {0.0: 0.9, 0.25: 0.1, 0.5: 0.0}
+    table = curves({1: [little, little, much], 3: [flat] * 3})
+    found = documents.best_rate_of_means_lost(table, **MEANS)
+    assert documents.best_rate_lost(table, **MEANS).value == pytest.approx(5 / 12)
+    assert (found.value, found.repeats) == (0.25, 3)
+    p = (2 / 3) ** 3
+    error = math.sqrt(1.5 * p * (1 - p) * 0.25**2 + 2 * 0.25**2 / 12)
+    assert found.standard_error == pytest.approx(error, rel=0.02)
+    least = table.assign(accuracy=-table["accuracy"])
+    assert documents.best_rate_of_means_lost(least, **(MEANS | {"best": "min"})) == found
+    with pytest.raises(NotInTableError, match="two repeats"):
+        documents.best_rate_of_means_lost(table[table["repeat"] == 0], **MEANS)
 
 
 def test_table_c1_shows_mean_accuracies() -> None:

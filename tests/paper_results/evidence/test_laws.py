@@ -72,6 +72,14 @@ def test_the_gap_of_a_single_start_has_the_error_over_its_masks() -> None:
     assert found == Estimate(pytest.approx(0.15), 0.02, None)
 
 
+def test_a_step_loses_with_order_what_it_moves_of_the_low_one_beyond_the_high_one() -> None:
+    """.9 - .1 and .7 - .1 at r = .5, start by start."""
+    table = steps((1, 0.5, [0.9, 0.7]), (4, 0.5, [0.1, 0.1]), (1, 0.25, [1.0, 1.0]))
+    table = pd.concat([table, table.assign(kind="inverted", moved=1.0)])
+    found = laws.step_lost_with_order(table, **STEP, rate=0.5, low=1, high=4)
+    assert found == Estimate(pytest.approx(0.7), pytest.approx(0.1), 2)
+
+
 def test_a_leftover_weighs_points_by_count_and_is_over_the_value_at_zero() -> None:
     """Means (1 + 3·3) / 4 = 2.5 and 1, over -½."""
     cell = {"target": "t", "rate": 0.5}

@@ -45,20 +45,25 @@ def test_a_high_order_is_slowed_more_by_the_log_of_its_delay_over_a_low_ones() -
     assert found.repeats == 2
 
 
-def test_kept_later_is_the_last_ratio_minus_the_one_at_half_of_the_effect() -> None:
-    """Without dropout half is held at epoch 1: .6 - .2 and .6 - .4."""
+def test_kept_later_more_compares_the_rise_of_what_is_left_between_orders() -> None:
+    """Half is held at epoch 1 without dropout. Order 3 rises by 4 and 2, order 1 by 2 and 2."""
     plain = {0: 0.0, 1: 0.5, 2: 1.0}
     table = amplitudes(
-        "pure 3",
-        {
-            ("3", 0.0, 0): plain,
-            ("3", 0.0, 1): plain,
-            ("3", 0.25, 0): {0: 0.0, 1: 0.1, 2: 0.6},
-            ("3", 0.25, 1): {0: 0.0, 1: 0.2, 2: 0.6},
+        "mixture",
+        {(order, 0.0, i): plain for order in ("1", "3") for i in range(2)}
+        | {
+            ("3", 0.25, 0): {0: 0.0, 1: 0.05, 2: 0.4},
+            ("3", 0.25, 1): {0: 0.0, 1: 0.1, 2: 0.4},
+            ("1", 0.25, 0): {0: 0.0, 1: 0.2, 2: 0.8},
+            ("1", 0.25, 1): {0: 0.0, 1: 0.2, 2: 0.8},
         },
     )
-    found = learning.kept_later(table, target="pure 3", rate=0.25, order=3)
-    assert found == Estimate(pytest.approx(0.3), pytest.approx(0.1), 2)
+    found = learning.kept_later_more(table, target="mixture", rate=0.25, high=3, low=1)
+    assert found.value == pytest.approx(0.5 * math.log(2))
+    assert found.standard_error == pytest.approx(0.5 * math.log(2))
+    # Dropout that only delays all orders alike does not pass for one that acts on high orders.
+    alike = learning.kept_later_more(table, target="mixture", rate=0.25, high=1, low=1)
+    assert alike == Estimate(0.0, 0.0, 2)
 
 
 def test_the_generators_of_fig_7_are_of_lower_order_than_they_look() -> None:

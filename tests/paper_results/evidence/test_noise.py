@@ -45,13 +45,28 @@ EARLY = pd.concat(
 )
 """After 100 steps shares of orders 4+ fall from ½ to .1 and .3."""
 TABLE = pd.concat([PLAIN, DROPPED, EARLY])
+WIDE = pd.concat(
+    [
+        cell("none", 0.0, {"1": [2.0, 4.0], ">3": [2.0, 4.0]}, width=128),
+        cell("input", 0.25, {"1": [2.0, 3.0], ">3": [2.0, 1.0]}, width=128),
+        cell("none", 0.0, {"1": [2.0, 2.0], ">3": [2.0, 2.0]}, width=128, after=100),
+        cell("input", 0.25, {"1": [1.0, 1.0], ">3": [1.0, 3.0]}, width=128, after=100),
+    ]
+)
+"""Totals 4 and 8, of which 4 and 4 are left; shares of orders 4+ ½, of which ½ and ¼ are left.
+
+After 100 steps totals of 4, of which 2 and 4 are left; shares of orders 4+ of ½, then ½ and ¾.
+"""
 INPUT = {"placement": "input", "rate": 0.25}
 
 
 def test_totals_are_over_those_without_dropout_by_repeat() -> None:
-    """2 / 4 and 2 / 8."""
+    """2 / 4 and 2 / 8; early 10 / 2; of wide networks 4 / 4 and 4 / 8."""
     found = noise.total_over_none(TABLE, **INPUT)
     assert found == Estimate(pytest.approx(0.375), pytest.approx(0.125), 2)
+    assert noise.total_over_none(TABLE, **INPUT, after=100) == Estimate(5.0, 0.0, 2)
+    wide = noise.total_over_none(pd.concat([TABLE, WIDE]), **INPUT, width=128)
+    assert wide == Estimate(pytest.approx(0.75), pytest.approx(0.25), 2)
 
 
 def test_the_high_share_gained_is_that_at_the_rate_minus_that_without() -> None:
@@ -60,23 +75,33 @@ def test_the_high_share_gained_is_that_at_the_rate_minus_that_without() -> None:
     assert last == Estimate(pytest.approx(0.25), pytest.approx(0, abs=1e-12), 2)
     early = noise.high_share_gained(TABLE, **INPUT, after=100)
     assert early == Estimate(pytest.approx(-0.3), pytest.approx(0.1), 2)
+    # Wide networks are taken for themselves: ½ - ½ and ¼ - ½.
+    wide = noise.high_share_gained(pd.concat([TABLE, WIDE]), **INPUT, width=128)
+    assert wide == Estimate(pytest.approx(-0.125), pytest.approx(0.125), 2)
 
 
 def test_kept_by_width_is_what_wide_networks_keep_over_what_narrow_ones_keep() -> None:
-    """Width 32 keeps 2 / 4 and 2 / 8, width 128 keeps 4 / 4 and 3 / 4: ratios 2 and 3."""
-    wide = pd.concat(
-        [
-            cell("none", 0.0, {"1": [4.0, 4.0]}, width=128),
-            cell("input", 0.25, {"1": [4.0, 3.0]}, width=128),
-        ]
-    )
-    found = noise.kept_by_width(pd.concat([TABLE, wide]), **INPUT)
-    assert found == Estimate(pytest.approx(2.5), pytest.approx(0.5), 2)
+    """Width 32 keeps 2/4 and 2/8, width 128 4/4 and 4/8; early 10/2 twice, and 2/4 and 4/4."""
+    table = pd.concat([TABLE, WIDE])
+    assert noise.kept_by_width(table, **INPUT) == Estimate(2.0, 0.0, 2)
+    early = noise.kept_by_width(table, **INPUT, after=100)
+    assert early == Estimate(pytest.approx(0.15), pytest.approx(0.05), 2)
+
+
+def test_gained_by_width_is_what_a_share_gains_in_wide_networks_minus_in_narrow_ones() -> None:
+    """Orders 4+ gain ¼ and ¼ at width 32, 0 and -¼ at 128; early -.4 and -.2, and 0 and ¼."""
+    table = pd.concat([TABLE, WIDE])
+    high = noise.gained_by_width(table, **INPUT, order=">3")
+    assert high == Estimate(pytest.approx(-0.375), pytest.approx(0.125), 2)
+    assert noise.gained_by_width(table, **INPUT, order="1").value == pytest.approx(0.375)
+    early = noise.gained_by_width(table, **INPUT, order=">3", after=100)
+    assert early == Estimate(pytest.approx(0.425), pytest.approx(0.025), 2)
 
 
 def test_steps_are_over_those_without_dropout_by_repeat() -> None:
     """100 / 200 and 150 / 200."""
-    found = noise.steps_over_none(TABLE, **INPUT)
+    equal = TABLE.assign(rule="equal steps", steps=LAST)
+    found = noise.steps_over_none(pd.concat([equal, TABLE.assign(rule="first rise")]), **INPUT)
     assert found == Estimate(pytest.approx(0.625), pytest.approx(0.125), 2)
 
 
@@ -179,21 +204,50 @@ def test_trees_totals_are_over_the_published_one() -> None:
     assert found == Estimate(pytest.approx(0.75), pytest.approx(0.25), 2)
 
 
-def test_the_nearest_setting_of_a_sweep_leaves_what_it_does_not_match() -> None:
-    """One setting has the published shares and a quarter of the total, the other the total alone.
+def test_the_farthest_of_all_bars_is_found_among_those_that_were_drawn() -> None:
+    """Ours hold ½ ¼ ¼ of 4 at r = .5, and less of what is published at the other rates.
 
-    The latter gives orders 4+ half, three eighths too much.
+    Published are ⅝ of a total of 8 there; at .625 a total of 2 against 1; at .75 one too small to
+    count; at .875 shares that were not drawn.
     """
+    fig5 = bars(
+        {
+            "a": {0.5: (5.0, 2.0, 1.0), 0.625: (1.0, 0.5, 0.5), 0.75: (0.09, 0.0, 0.0)}
+            | {0.875: (9.0, 9.0, 9.0)},
+            "d": {0.5: (0.625, 0.25, 0.125), 0.625: (0.5, 0.25, 0.25), 0.75: (1.0, 0.0, 0.0)}
+            | {0.875: (0.0, 0.0, 0.0)},
+        }
+    )
+    ours = [2.0] * 2, [1.0] * 2, [1.0] * 2
     table = pd.concat(
         [
-            trees([1.0] * 2, [0.75] * 2, [0.25] * 2).assign(look=1),
-            trees([2.0] * 2, [2.0] * 2, [4.0] * 2).assign(look=10),
-            cell("none", 0.0, {"1": [99.0] * 2}, measure="released").assign(look=1),
+            trees(*ours),
+            *(trees(*([v / 4 for v in o] for o in ours)).assign(rate=r) for r in (0.625, 0.75)),
         ]
-    )
-    for nearest, left in (("shares", 0.75), ("totals", 0.375)):
-        found = noise.left_by_nearest_setting(table, FIG_5, fields=["look"], nearest=nearest)
-        assert found == Estimate(pytest.approx(left), pytest.approx(0, abs=1e-12), 2)
+    ).assign(rule="equal steps")
+    rising = table.assign(rule="first rise", share=[1.0, 1.0, 0.0, 0.0, 0.0, 0.0] * 3)
+    table = pd.concat([rising, table])
+    cells = {"placements": ["activation"]}
+    shares = noise.trees_farthest_in_shares(table, fig5, **cells)
+    assert shares == Estimate(pytest.approx(0.125), pytest.approx(0), 2)
+    risen = noise.trees_farthest_in_shares(table, fig5, **cells, rule="first rise")
+    assert risen.value == pytest.approx(0.5)
+    totals = noise.trees_farthest_in_totals(table, fig5, **cells)
+    assert totals == Estimate(pytest.approx(0.5), pytest.approx(0), 2)
+    assert noise.trees_farthest_in_totals(table, fig5, **cells, least_total=4.0).value == 0.5
+    with_all = bars({"a": {0.5: (4.0, 0.0, 0.0), 0.625: (1.0, 1.0, 2.0)}, "d": {0.5: (1.0,) * 3}})
+    with_all = pd.concat([with_all, bars({"d": {0.625: (1.0,) * 3}})])
+    assert noise.trees_farthest_in_totals(table, with_all, **cells).value == pytest.approx(0.75)
+    left = noise.trees_farthest_in_totals(table, with_all, **cells, leave_out=0.625)
+    assert left.value == pytest.approx(0)
+
+
+def test_networks_are_those_of_a_rule_where_a_table_names_it() -> None:
+    table = pd.concat([PLAIN.assign(rule="first rise"), PLAIN.assign(rule="equal steps")])
+    assert len(noise.networks(table, "none", 0.0)) == len(PLAIN)
+    twice = noise.networks(table.assign(variance=1.0), "none", 0.0, rule="first rise")
+    assert set(twice["rule"]) == {"first rise"}
+    assert len(noise.networks(PLAIN, "none", 0.0)) == len(PLAIN)
 
 
 def decayed(name: str, strength: float, shares: list[float], total: float) -> pd.DataFrame:
@@ -215,9 +269,13 @@ def test_the_share_gained_under_decay_is_that_under_it_minus_that_without() -> N
         ]
     )
     wanted = {"regularizer": "coupled decay", "strength": 0.1}
-    high = noise.share_gained_under_decay(table, **wanted, order=">3")
+    high = noise.share_gained_under_decay(table, **wanted, orders=[">3"])
     assert high == Estimate(pytest.approx(0.3), pytest.approx(0.1), 2)
-    assert noise.share_gained_under_decay(table, **wanted, order="1").value == pytest.approx(-0.3)
+    low = noise.share_gained_under_decay(table, **wanted, orders=["1"])
+    assert low.value == pytest.approx(-0.3)
+    # Of all orders together nothing is gained.
+    whole = noise.share_gained_under_decay(table, **wanted, orders=["1", ">3"])
+    assert whole == Estimate(pytest.approx(0), pytest.approx(0, abs=1e-12), 2)
 
 
 def test_decay_spares_high_orders_by_its_share_minus_dropouts_at_the_same_total() -> None:
@@ -247,6 +305,9 @@ def test_fig_5_shows_trees_at_the_end_of_training_and_rate_0_in_every_pane() -> 
             cell("activation", 0.5, {"1": [1.0, 1.0]}, measure="released"),
             PLAIN,
         ]
+    )
+    table = pd.concat(
+        [table.assign(rule="equal steps"), table.assign(rule="first rise", variance=7)]
     )
     points = noise.bars_ours(table, 32)
     totals = points[points["quantity"] == "variance"].set_index(["pane", "series", "x"])

@@ -28,6 +28,30 @@ def test_uncertainty_gained_is_that_of_the_high_order_minus_that_of_the_low_one(
     assert found == Estimate(pytest.approx(0.3), pytest.approx(0.1), 2)
 
 
+def test_what_dropout_gains_is_over_what_bootstrap_gains_on_the_same_labels() -> None:
+    """.4 / .1 and .6 / .2; on other labels both gain .1."""
+    table = pd.DataFrame(
+        [
+            {"label": label, "regime": regime, "order": order, "repeat": i, "value": value}
+            for label, regime, order, values in (
+                ("sign", "dropout", 1, (0.1, 0.1)),
+                ("sign", "dropout", 4, (0.5, 0.7)),
+                ("sign", "none", 1, (0.1, 0.1)),
+                ("sign", "none", 4, (0.2, 0.3)),
+                ("and", "dropout", 1, (0.1, 0.1)),
+                ("and", "dropout", 4, (0.2, 0.2)),
+                ("and", "none", 1, (0.0, 0.0)),
+                ("and", "none", 4, (0.1, 0.1)),
+            )
+            for i, value in enumerate(values)
+        ]
+    ).assign(quantity="uncertainty", steps=20)
+    found = uncertainty.uncertainty_gained_over_bootstrap(table, label="sign", high=4, low=1)
+    assert found == Estimate(pytest.approx(3.5), pytest.approx(0.5), 2)
+    other = uncertainty.uncertainty_gained_over_bootstrap(table, label="and", high=4, low=1)
+    assert other == Estimate(pytest.approx(1.0), pytest.approx(0.0, abs=1e-12), 2)
+
+
 def test_the_logged_error_of_dropout_is_over_that_without_by_bootstrap() -> None:
     """.4 / .1 and .9 / .3."""
     log = pd.DataFrame(
