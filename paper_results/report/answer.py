@@ -11,12 +11,12 @@ from .claims import LEVEL, MISSING, OPEN, lacking
 from .verdicts import ONLY_IF, Evidence, Verdict
 
 KINDS = {
-    "holds": "hold as stated",
-    ONLY_IF: "hold under conditions that their sentences do not name",
-    "does not hold": "do not hold",
-    OPEN: "are open",
+    "holds": ("holds as stated", "hold as stated"),
+    ONLY_IF: ("holds under conditions", "hold under conditions"),
+    "does not hold": ("does not hold", "do not hold"),
+    OPEN: ("is open", "are open"),
 }
-"""Kinds of verdict, and what is said of the claims that have it."""
+"""Kinds of verdict, and what is said of one claim that has it, or of several."""
 
 
 def paragraph(verdicts: Sequence[Verdict]) -> str:
@@ -24,16 +24,17 @@ def paragraph(verdicts: Sequence[Verdict]) -> str:
     claims = [v for v in verdicts if not v.claim.is_finding]
     findings = [v for v in verdicts if v.claim.is_finding]
     told = []
-    for kind, words in KINDS.items():
+    for kind, (of_one, of_several) in KINDS.items():
         named = [f"{v.claim.name}: {v.claim.short}" for v in claims if v.kind == kind]
         if named:
+            words = of_one if len(named) == 1 else of_several
             told.append(f"{len(named)} {words} ({'; '.join(named)})")
     shown = [v for v in findings if v.kind == "shown"]
     others = [v.claim.name for v in findings if v.kind != "shown"]
     rest = f" ({', '.join(others)} not, or not yet)" if others else ""
     return (
         f"Of the paper's {len(claims)} claims {_series(told)}. Of {len(findings)} places where its "
-        f"text, numbers and code were found to disagree {len(shown)} are shown by numbers{rest}."
+        f"text, numbers and code were found to disagree, numbers show {len(shown)}{rest}."
     )
 
 

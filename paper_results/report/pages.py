@@ -12,7 +12,6 @@ import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import jinja2
@@ -29,11 +28,10 @@ from ..evidence import items
 from ..evidence.estimates import Estimate
 from ..evidence.items import Item
 from ..evidence.points import KEYS
-from . import answer, escaping
+from . import answer, escaping, kept
 from .agreement import Agreement, Gap, agreement
 from .claims import read_claims
 from .pictures import Drawing, Picture, packed_in
-from .sensitivity import Sensitivity, sensitivities
 from .verdicts import Verdict, judge
 
 ROOT = Path(__file__).parents[2]
@@ -104,11 +102,6 @@ class Report:
         rows = answer.numbers(self.claims)
         return Drawing("verdicts", shows, verdicts_figure.draw, (rows,)) if len(rows) else None
 
-    @cached_property
-    def sensitivity(self) -> list[tuple[Verdict, tuple[Sensitivity, ...]]]:
-        """For every claim, what its verdict would be under other choices."""
-        return [(verdict, sensitivities(verdict)) for verdict in self.claims]
-
 
 def build(folders: Sequence[Path]) -> Report:
     """Everything the report says, from the runs in these folders, of which `choose` takes one.
@@ -122,10 +115,11 @@ def build(folders: Sequence[Path]) -> Report:
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """REPORT.md, its pictures and report.html in a folder; returns the two texts."""
+    """REPORT.md, its pictures, what would change verdicts, and report.html; returns the pages."""
     open_folder(folder)
     pictures = open_folder(folder / PICTURES)
     packed = packed_in(folder / HTML)
+    told = {"report": report, "sensitivity": kept.told(report.claims, folder)}
 
     drawn: dict[str, Picture] = {}
 
@@ -148,7 +142,7 @@ def write(report: Report, folder: Path) -> list[Path]:
     for template, name, escape in PAGES:
         templates = _templates(escape)
         templates.filters |= {"link": link, "image": image}
-        write_whole(folder / name, templates.get_template(template).render(report=report))
+        write_whole(folder / name, templates.get_template(template).render(told))
         written.append(folder / name)
     return written
 

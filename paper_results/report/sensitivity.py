@@ -200,7 +200,7 @@ def _trainings(verdict: Verdict) -> tuple[list[Variation], str]:
 
         return change
 
-    return [Variation(f"training ended after {100 * p:.3g}%", ended(p)) for p in looks], ""
+    return [Variation(f"training ended after {100 * p:.3g}%", ended(p)) for p in sorted(looks)], ""
 
 
 def _shorter(column: pd.Series) -> list[float]:

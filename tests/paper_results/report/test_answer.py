@@ -31,10 +31,12 @@ def test_every_claim_is_told_once_under_its_kind() -> None:
         [verdict(f"C{i}", text) for i, text in enumerate(texts)]
         + [verdict("E1", "shown"), verdict("E2", "open")]
     )
-    assert "Of the paper's 6 claims 2 hold as stated (C0: short C0; C5: short C5), 1 hold" in found
-    assert "name (C1: short C1), 1 do not hold (C2: short C2), and 2 are open (C3:" in found
+    assert "Of the paper's 6 claims 2 hold as stated (C0: short C0; C5: short C5), 1 holds" in found
+    assert (
+        "under conditions (C1: short C1), 1 does not hold (C2: short C2), and 2 are open" in found
+    )
     assert "Of 2 places" in found
-    assert "1 are shown by numbers (E2 not, or not yet)." in found
+    assert "disagree, numbers show 1 (E2 not, or not yet)." in found
 
 
 @pytest.mark.parametrize(
