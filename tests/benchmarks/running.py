@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from statistics import median
@@ -39,7 +39,7 @@ SECONDS, SHARDS, ROWS, REPEATS = 5.0, 4, 1000, 5
 
 @dataclass(frozen=True)
 class Sleep:
-    cells: tuple[int, ...] = tuple(range(SHARDS))
+    cells: tuple[int, ...] = field(default=tuple(range(SHARDS)), metadata={"range": "[0, 999]"})
 
 
 def _sleep(settings: Sleep, context) -> pd.DataFrame:
