@@ -569,7 +569,7 @@ def test_a_fingerprint_follows_the_documents_and_comes_back_with_them(few_posts,
     assert data.fingerprint("20newsgroups", tmp_path) == before
 
 
-def test_a_fingerprint_follows_a_file_changed_in_place_to_as_many_bytes(few_posts, tmp_path) -> None:
+def test_a_fingerprint_follows_a_file_changed_in_place(few_posts, tmp_path) -> None:
     """The same file of the same size, at another time."""
     path = tmp_path / "20news-bydate_py3.pkz"
     whole = cache_of(few_posts)
