@@ -13,6 +13,7 @@ from typing import Any
 from .. import discovery
 from ..errors import UserError
 from .bound import DamagedError, bound_names, content_of, is_bound, verified_one
+from .records import checked
 from .settings import check, check_seeds, differences, grid
 from .shards import RECORD, Shard, data_of, split
 
@@ -128,7 +129,7 @@ def identity_in(folder: Path) -> dict[str, Any] | None:
             found = identity(json.loads(content))
         except DamagedError:
             continue
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, ValueError) as error:
             problem = error
             continue
         return found
@@ -147,11 +148,12 @@ def _has_sound_sums(folder: Path) -> bool:
         return False
 
 
-def identity(told: Mapping[str, Any]) -> dict[str, Any]:
+def identity(told: Any) -> dict[str, Any]:
     """The identity of a run from its plan or its record.
 
-    Raises KeyError or TypeError where it is neither.
+    Raises KeyError or ValueError where it is neither.
     """
+    told = checked(told)
     seeds = told["seeds"] if "seeds" in told else [told["seed"]]
     return {
         "experiment": told["experiment"],
