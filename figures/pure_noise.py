@@ -60,7 +60,8 @@ def _of_networks(table: pd.DataFrame, rule: str, width: int) -> Figure:
     for ax in axes.flat:
         known |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
     figure.legend(known.values(), known, loc="outside lower center", ncols=4, frameon=False)
-    then = {"equal steps": "the same number of steps each", "first rise": "until the loss rose"}
+    equal = f"{table['after'].max():,} steps each"
+    then = {"equal steps": equal, "first rise": "until the loss rose"}
     figure.suptitle(
         f"Networks of width {width} fit to pure noise, {then.get(rule, rule)}: share of variance "
         "by order\n(above each bar: its total; pale: below .02, where the paper shows no shares)",

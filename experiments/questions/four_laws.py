@@ -94,7 +94,7 @@ PRESETS = {
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
         orders=(1, 2, 3, 4, 5),
-        trained_rates=(0.125, 0.25, 0.5, 0.75),
+        repeats=5,
         samples=2**20,
         batch_size=2048,
         steps=4000,

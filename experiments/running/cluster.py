@@ -221,8 +221,15 @@ def _check_address(scheduler: str) -> None:
             f"{scheduler!r} is not the address of a Dask scheduler, which looks like "
             "tcp://host:8786, or tls://host:8786"
         )
-    if scheme == "tls" and Security().get_connection_args("client").get("ssl_context") is None:
-        raise UserError(
-            "tls:// needs certificates: name them in DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
-            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"
-        )
+    if scheme != "tls":
+        return
+    why = ""
+    try:
+        if Security().get_connection_args("client").get("ssl_context") is not None:
+            return
+    except (OSError, ValueError) as error:  # Of files that are missing, or no certificates.
+        why = f", and those named cannot be used ({error})"
+    raise UserError(
+        f"tls:// needs certificates{why}: name them in DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
+        "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"
+    )

@@ -13,7 +13,8 @@ from typing import Any
 from .. import discovery
 from ..errors import UserError
 from .bound import DamagedError, bound_names, content_of, is_bound, verified_one
-from .settings import differences, grid
+from .records import checked
+from .settings import check, check_seeds, differences, grid
 from .shards import RECORD, Shard, data_of, split
 
 SHARDS = "shards"
@@ -76,10 +77,17 @@ class Plan:
         return json.loads(json.dumps(told))
 
     def points(self, data_dir: Path | None = None) -> list[tuple[dict[str, object], list[Shard]]]:
-        """Every grid point and seed, as columns of the table, and its shards."""
-        out = []
+        """Every grid point and seed, as columns of the table, and its shards.
+
+        Raises UserError if settings, grid or seeds are none that can be run.
+        """
+        check(self.settings, self.experiment)
+        check_seeds(self.seeds)
+        points = grid(self.settings, self.grid)
+        # Only now: data may have to be downloaded.
         told = {"base": self.settings, "data": data_of(self.experiment, data_dir)}
-        for at, settings in grid(self.settings, self.grid):
+        out = []
+        for at, settings in points:
             for seed in self.seeds:
                 shards = split(self.experiment, settings, seed=seed, **told)
                 out.append(({**at, "seed": seed} if self.swept else {}, shards))
@@ -121,7 +129,7 @@ def identity_in(folder: Path) -> dict[str, Any] | None:
             found = identity(json.loads(content))
         except DamagedError:
             continue
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, ValueError) as error:
             problem = error
             continue
         return found
@@ -140,11 +148,12 @@ def _has_sound_sums(folder: Path) -> bool:
         return False
 
 
-def identity(told: Mapping[str, Any]) -> dict[str, Any]:
+def identity(told: Any) -> dict[str, Any]:
     """The identity of a run from its plan or its record.
 
-    Raises KeyError or TypeError where it is neither.
+    Raises KeyError or ValueError where it is neither.
     """
+    told = checked(told)
     seeds = told["seeds"] if "seeds" in told else [told["seed"]]
     return {
         "experiment": told["experiment"],

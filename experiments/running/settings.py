@@ -173,6 +173,22 @@ def grid(settings: S, axes: Sequence[str]) -> list[tuple[dict[str, object], S]]:
     return out
 
 
+def check(settings: object, source: str) -> None:
+    """See that all fields hold what they may, as those from texts and files do when they are read.
+
+    Raises UserError that names `source` and the field.
+    """
+    for name, kind in kinds(type(settings)).items():
+        value, example = getattr(settings, name), getattr(type(settings), name, ())
+        if _fitting(name, value, kind, example, source) != value:
+            raise _unlike(name, value, kind, example, source)
+
+
+def check_seeds(seeds: tuple[int, ...]) -> None:
+    """See that seeds are whole numbers in their range, each there once; raises UserError."""
+    _fitting("seed", seeds, Kind(int, several=True, range=RANGES["seed"]), (0, 1, 2), "seeds")
+
+
 def read_seeds(text: str) -> tuple[int, ...]:
     """Seeds by "0,1,2", each once and in their range."""
     try:
@@ -181,7 +197,7 @@ def read_seeds(text: str) -> tuple[int, ...]:
         raise UserError(
             f"seeds are whole numbers, as in 0,1,2; got {_brief(repr(text))}"
         ) from error
-    _check("seed", chosen, Kind(int, several=True, range=RANGES["seed"]), "seeds")
+    check_seeds(chosen)
     return chosen
 
 
@@ -247,14 +263,18 @@ def _fitting(name: str, value: object, kind: Kind, current: object, source: str)
     """The value in the field's type, if it is one of the kind and in its range."""
     items = value if kind.several and isinstance(value, tuple) else (value,)
     if not all(_alike(item, kind.item) for item in items):
-        example = current if current != () else f"several of type {kind.item.__name__}"
-        raise UserError(
-            f"{source} {name}={_brief(_show(value))}: "
-            f"expected something like {name}={_brief(_show(example))}"
-        )
+        raise _unlike(name, value, kind, current, source)
     _check(name, items, kind, source)
     items = tuple(map(kind.item, items))  # A whole number may be given where any may.
     return items if kind.several else items[0]
+
+
+def _unlike(name: str, value: object, kind: Kind, current: object, source: str) -> UserError:
+    example = current if current != () else f"several of type {kind.item.__name__}"
+    return UserError(
+        f"{source} {name}={_brief(_show(value))}: "
+        f"expected something like {name}={_brief(_show(example))}"
+    )
 
 
 def _check(name: str, items: Sequence[object], kind: Kind, source: str) -> None:

@@ -28,6 +28,7 @@ from .. import discovery
 from ..errors import UserError
 from .bound import SUMS, DamagedError, sums, unreadable, verified
 from .data import fingerprint
+from .records import OF_SHARD, checked
 from .settings import differences
 from .source import source_hash
 from .store import decisive_versions, partial_folder, sync_folder, write_synced
@@ -123,11 +124,11 @@ def read(pool: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         raise unreadable(folder, error) from error
     files = verified(folder)
     try:
-        record = json.loads(files[RECORD])
+        record = dict(checked(json.loads(files[RECORD]), *OF_SHARD))
         if record["shard"] != name:
             raise DamagedError(f"{folder} holds another shard, {record['shard']}")
         return decode(files[TABLE].decode(), record["types"]), record
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, ValueError) as error:
         raise DamagedError(f"{folder} does not hold a shard ({error!r})") from error
 
 

@@ -16,7 +16,7 @@ from .bound import SUMS, DamagedError, content_of, is_bound, verified
 from .plans import BEGUN, PLAN, SHARDS, identity
 from .shards import RECORD, read
 from .source import source_hash
-from .stored import MISSHAPEN, Run
+from .stored import MISSHAPEN, Run, check_record, run_of
 
 
 @dataclass
@@ -69,7 +69,7 @@ def progress(pool: Path, names: Mapping[str, str]) -> Progress:
         if shard is None:
             found.missing.append(label or name)
         else:
-            found.seconds.append(float(shard[1].get("seconds", 0.0)))
+            found.seconds.append(shard[1]["seconds"])
     return found
 
 
@@ -125,7 +125,8 @@ def _command(told: Mapping[str, Any]) -> str:
 def _check(folder: Path, damages: list[str]) -> bool:
     """Whether all that is bound in a folder is what was written; if not, the damage is added."""
     try:
-        verified(folder)
+        if RECORD in verified(folder) and (run := run_of(folder)):
+            check_record(run)
     except DamagedError as damage:
         damages.append(str(damage))
         return False

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from .. import discovery
-from ..errors import UserError
 from .bound import SUMS, DamagedError, bound_names, content_of, is_bound, verified, verified_one
 from .plans import BEGUN, PLAN, identity
+from .records import checked
 from .settings import as_text
 from .shards import RECORD, TABLE
 from .tables import decode, infer
@@ -181,11 +181,18 @@ def find(wanted: Wanted, folders: Sequence[Path]) -> Run | None:
 def runs_in(folder: Path) -> list[Run]:
     """Every finished run or sweep in a folder.
 
-    Raises UserError if a record cannot be read.
+    Raises UserError if a record cannot be read, DamagedError if it is none.
     """
-    paths = sorted(folder.glob(f"*/{SUMS}"))
-    runs = [_run(path.parent, content_of(path)) for path in paths]
+    runs = [run_of(path.parent) for path in sorted(folder.glob(f"*/{SUMS}"))]
     return [run for run in runs if run is not None]
+
+
+def run_of(folder: Path) -> Run | None:
+    """The run that was finished in a folder; None if it is of nothing known.
+
+    Raises DamagedError if its record is not what was written, or was written as none.
+    """
+    return _run(folder, content_of(folder / SUMS))
 
 
 @lru_cache(maxsize=1024)
@@ -193,15 +200,15 @@ def _run(folder: Path, sums: bytes) -> Run | None:
     """The run of a folder with these sums, its table read once; None if it is of nothing known."""
     _, content = verified_one(folder, RECORD)
     try:
-        record = json.loads(content)
-        known = record["experiment"] in discovery.NAMES and record["preset"] in BEST_FIRST
+        record = checked(json.loads(content), "experiment", "protocol", "preset", "settings")
     except MISSHAPEN as error:
         raise _no_record(folder, error) from error
+    known = record["experiment"] in discovery.NAMES and record["preset"] in BEST_FIRST
     return Run(folder, record) if known else None
 
 
-def _no_record(folder: Path, error: Exception) -> UserError:
-    return UserError(f"{folder / RECORD} is not the record of a run ({error!r}): remove it")
+def _no_record(folder: Path, error: Exception) -> DamagedError:
+    return DamagedError(f"{folder / RECORD} is not the record of a run ({error!r}): remove it")
 
 
 def check(folder: Path) -> None:
@@ -214,11 +221,16 @@ def check(folder: Path) -> None:
     for path in sorted(folder.glob(f"*/{SUMS}")):
         verified(path.parent)
     for run in runs_in(folder):
-        try:
-            _ = identity(run.record), run.wanted, run.command, run.changes, run.source
-            _ = run.table
-        except MISSHAPEN as error:
-            raise _no_record(run.folder, error) from error
+        check_record(run)
+        _ = run.table
+
+
+def check_record(run: Run) -> None:
+    """See that a record says all that is to be told of a run; raises DamagedError."""
+    try:
+        _ = identity(run.record), run.wanted, run.command, run.changes, run.source
+    except MISSHAPEN as error:
+        raise _no_record(run.folder, error) from error
 
 
 def unfinished(folder: Path) -> list[Path]:

@@ -40,12 +40,15 @@ def decode(text: str, types: Mapping[str, str]) -> pd.DataFrame:
 
     Raises KeyError or ValueError where they do not belong together.
     """
-    # By hand: how exactly pandas reads floats depends on its version.
-    names, *rows = csv.reader(io.StringIO(text, newline=""))
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return pd.DataFrame(
-        {n: _column(c, types[n]) for n, c in zip(names, columns, strict=True)}, columns=names
-    )
+    try:
+        # By hand: how exactly pandas reads floats depends on its version.
+        names, *rows = csv.reader(io.StringIO(text, newline=""))
+        columns = zip(*rows, strict=True) if rows else [()] * len(names)
+        return pd.DataFrame(
+            {n: _column(c, types[n]) for n, c in zip(names, columns, strict=True)}, columns=names
+        )
+    except (csv.Error, OverflowError, TypeError) as error:
+        raise ValueError(f"no table of these types: {error}") from error
 
 
 def infer(text: str) -> pd.DataFrame:

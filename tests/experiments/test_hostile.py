@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import pickle
 import re
 import shutil
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,11 @@ from matplotlib.figure import Figure
 
 from experiments import __main__ as command
 from experiments import discovery
-from experiments.errors import visible
+from experiments.errors import UserError, visible
 from experiments.running.bound import SUMS, sums
+from experiments.running.records import OF_SHARD
+from experiments.running.status import status
+from experiments.running.stored import check
 
 RUN = "surviving_effects-released-quick"
 LONG = "9" * 400
@@ -358,6 +363,78 @@ def test_a_record_of_another_shape(content: bytes, verb: str, refused, out: Path
         assert after[name] == before[name]
 
 
+HOSTILE = {
+    "a text": "\x1b[2J",
+    "null": None,
+    "nan": math.nan,
+    "-1": -1,
+    "inf": math.inf,
+    "a list": [[1]],
+    "an object": {"a": {}},
+    "400 digits": int(LONG),
+    "missing": ...,
+}
+TEXTS = (
+    "experiment",
+    "protocol",
+    "preset",
+    "source",
+    "device",
+    "host",
+    "started",
+    "versions.torch",
+)
+MAY_BE = {name: ["a text"] for name in TEXTS}
+MAY_BE |= {"commit": ["a text", "null"], "settings.dim": ["a text", "-1", "400 digits"]}
+"""What a field may hold of these: any text may be told, and a setting of another version."""
+NEEDED = {
+    "record.json": ("experiment", "protocol", "preset", "settings", "seed", "device", "seconds"),
+    "plan.json": ("experiment", "protocol", "preset", "settings", "seeds", "shards"),
+    "shard": OF_SHARD,
+}
+
+
+def told_otherwise(told: dict, field: str, value: object) -> bytes:
+    told = json.loads(json.dumps(told))
+    *way, last = field.split(".")
+    place = told
+    for name in way:
+        place = place[name]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return json.dumps(told).encode()
+
+
+@pytest.mark.parametrize("file", ["record.json", "plan.json", "shard"])
+def test_whatever_a_field_of_a_record_says(file: str, out: Path) -> None:
+    """With sums to match: what is senseless is damage that is named, and never a traceback."""
+    folder = out / RUN
+    if file == "shard":
+        folder = next(path for path in sorted((out / "shards").iterdir()) if path.is_dir())
+    name = "record.json" if file == "shard" else file
+    told = json.loads((folder / name).read_text())
+    of_one = f"shards.{next(iter(told['shards']))}" if file == "record.json" else ""
+    nested = ("settings.dim", "versions.torch", f"{of_one}.seconds")
+    fields = [*told, *(field for field in nested if field.partition(".")[0] in told)]
+    for field in fields:
+        may_be = MAY_BE.get(field, []) + ["missing"] * (field not in NEEDED[file])
+        may_be += ["an object"] * (field == "shards")
+        if field == "process":
+            continue  # It is told nowhere.
+        for kind, value in HOSTILE.items():
+            rebound(folder, name, told_otherwise(told, field, value))
+            text, damages = status(out)
+            assert bool(damages) == (kind not in may_be), (field, kind)
+            assert all(folder.name in damage for damage in damages)
+            assert "\x1b" not in text
+            if file == "record.json":
+                refused = pytest.raises(UserError, match=RUN)
+                with nullcontext() if kind in may_be else refused:
+                    check(out)
+
+
 @pytest.mark.parametrize("name", ["plan.json", "begun.json"])
 @pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES.keys())
 def test_a_plan_of_another_shape(content: bytes, name: str, refused, out: Path) -> None:
@@ -479,7 +556,6 @@ def test_a_compressed_table_of_other_contents(content: bytes, refused, out: Path
 
 
 def test_a_picture_that_is_none_is_named(tmp_path: Path) -> None:
-    from experiments.errors import UserError
     from paper_results.report.pages import Picture
 
     for content in (b"", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a", b"<svg/>"):

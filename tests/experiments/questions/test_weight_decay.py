@@ -73,8 +73,21 @@ def test_every_regularizer_is_trained_as_it_is_called() -> None:
 
 def test_enough_decay_leaves_nothing_of_what_was_learned_and_less_than_no_decay() -> None:
     settings = replace(
-        weight_decay.PRESETS["controlled", "tiny"], coupled=(100.0,), max_steps=300, repeats=1
+        weight_decay.PRESETS["controlled", "tiny"], coupled=(100.0,), steps=300, repeats=1
     )
     rows = weight_decay.summary(weight_decay.run(settings, CONTEXT))
     totals = rows.set_index(["regularizer", "strength"])["total"]
     assert totals["coupled decay", 100.0] < 0.1 * totals["none", 0.0]
+
+
+def test_a_loss_of_half_the_size_is_coupled_decay_of_twice_the_strength() -> None:
+    """And nothing to decoupled decay."""
+    tiny = replace(weight_decay.PRESETS["controlled", "tiny"], activation=(), input=())
+    tiny = replace(tiny, coupled=(0.5,), decoupled=(50.0,), plain=False, repeats=1, steps=100)
+    one = weight_decay.run(replace(tiny, coupled=(1.0,)), CONTEXT)
+    half = weight_decay.run(replace(tiny, loss_scale=0.5), CONTEXT)
+    other = weight_decay.run(tiny, CONTEXT)
+    np.testing.assert_allclose(half["variance"], one["variance"], rtol=1e-4)
+    coupled = (half["regularizer"] == "coupled decay").to_numpy()
+    assert (half["variance"] != other["variance"])[coupled].all()
+    np.testing.assert_allclose(half["variance"][~coupled], other["variance"][~coupled], rtol=1e-4)

@@ -88,10 +88,15 @@ def soon() -> Iterator[None]:
 # A scheduler and workers, forked from a process that has imported all they need.
 
 
-def schedule(address: object) -> None:
+def schedule(address: object, config: dict[str, str]) -> None:
+    dask.config.set(config)
+
     async def serve() -> None:
         async with distributed.Scheduler(
-            host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0"
+            protocol="tls" if config else "tcp",
+            host="127.0.0.1",
+            port=0,
+            dashboard_address="127.0.0.1:0",
         ) as scheduler:
             address.send(scheduler.address)
             await scheduler.finished()
@@ -99,7 +104,8 @@ def schedule(address: object) -> None:
     asyncio.run(serve())
 
 
-def work(address: str, folder: Path, prepare: Callable[[], None]) -> None:
+def work(address: str, folder: Path, prepare: Callable[[], None], config: dict[str, str]) -> None:
+    dask.config.set(config)
     torch.set_num_threads(1)
     prepare()
 
@@ -113,12 +119,12 @@ def work(address: str, folder: Path, prepare: Callable[[], None]) -> None:
 
 
 class Cluster:
-    """A scheduler and its workers, each of one thread."""
+    """A scheduler and its workers, each of one thread; with certificates, if they are named."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
-        self.folder, self.workers = folder, []
+    def __init__(self, folder: Path, workers: int, config: dict[str, str]) -> None:
+        self.folder, self.workers, self.config = folder, [], config
         receiving, sending = multiprocessing.Pipe(duplex=False)
-        self.scheduler = self._start(schedule, sending)
+        self.scheduler = self._start(schedule, sending, config)
         self.address = receiving.recv() if receiving.poll(30) else None
         for _ in range(workers):
             self.add_worker()
@@ -126,7 +132,7 @@ class Cluster:
             self.wait(workers)
 
     def add_worker(self, prepare: Callable[[], object] = dict) -> None:
-        self.workers.append(self._start(work, self.address, self.folder, prepare))
+        self.workers.append(self._start(work, self.address, self.folder, prepare, self.config))
 
     def wait(self, workers: int) -> None:
         with distributed.Client(self.address, timeout=30, set_as_default=False) as client:
@@ -145,11 +151,11 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, start) -> Iterator[Callable[[int], Cluster]]:
+def cluster(tmp_path: Path, start) -> Iterator[Callable[..., Cluster]]:
     started: list[Cluster] = []
 
-    def begin(workers: int) -> Cluster:
-        started.append(Cluster(tmp_path / "workers", workers))
+    def begin(workers: int, config: dict[str, str] | None = None) -> Cluster:
+        started.append(Cluster(tmp_path / "workers", workers, config or {}))
         return started[-1]
 
     yield begin
@@ -376,6 +382,44 @@ def test_what_is_no_address_is_told(address, tmp_path) -> None:
 def test_certificates_are_asked_for_where_there_are_none(tmp_path) -> None:
     with pytest.raises(UserError, match=r"tls:// needs certificates: .*TLS__CA_FILE"):
         run(*SWEEP, "--scheduler", "tls://127.0.0.1:8786", "--out", tmp_path / "out")
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A certificate that everybody has and trusts, as Dask's settings name it."""
+    key, own = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    make = ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=localhost"]
+    make += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    try:
+        subprocess.run([*make, "-keyout", key, "-out", own], check=True, capture_output=True)
+    except OSError as error:
+        pytest.skip(f"no openssl to make a certificate with: {error}")
+    settings = {"distributed.comm.tls.ca-file": own}
+    for who in ("client", "scheduler", "worker"):
+        settings[f"distributed.comm.tls.{who}.cert"] = own
+        settings[f"distributed.comm.tls.{who}.key"] = key
+    with dask.config.set(settings):
+        yield settings
+
+
+def test_with_certificates_the_workers_of_tls_compute(cluster, certificates) -> None:
+    there = cluster(1, certificates)
+    assert there.address.startswith("tls://")
+    answers = on_cluster.call_on_workers(os.getpid, [(), ()], there.address)
+    assert list(answers) == 2 * [there.workers[0].pid]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+@pytest.mark.parametrize("which", ["ca-file", "client.cert", "client.key"])
+def test_certificates_that_cannot_be_used_are_told(which, content, certificates, tmp_path) -> None:
+    path = tmp_path / "other.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with (
+        dask.config.set({f"distributed.comm.tls.{which}": str(path)}),
+        pytest.raises(UserError, match=r"tls:// needs certificates, and those named cannot be"),
+    ):
+        next(on_cluster.call_on_workers(os.getpid, [()], "tls://127.0.0.1:8786"))
 
 
 def test_processes_here_and_workers_there_exclude_each_other(tmp_path) -> None:

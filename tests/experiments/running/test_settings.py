@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 
 from experiments import discovery
 from experiments.errors import UserError
-from experiments.running.settings import as_text, change, choose, from_file, grid, kinds
+from experiments.running.plans import Plan
+from experiments.running.settings import as_text, change, check, choose, from_file, grid, kinds
 from experiments.running.stored import Run
 
 PRESETS = [
@@ -202,3 +204,53 @@ def test_no_field_of_any_question_takes_what_is_absurd(name: str) -> None:
                 change(settings, [f"{field_name}={text}"])
             assert len(str(refused.value)) < 1000, text
             assert field_name in str(refused.value)
+
+
+MADE = {
+    "points": [0, -1, 10**9, 2.0, True, "10", None, math.nan, (10,), [10]],
+    "rates": [(1.5,), (), (0.5, 0.5), (math.nan,), ("0.5",), 0.5, [0.5], None, {0.5}],
+    "learning_rate": [0, -1.0, math.inf, math.nan, 1j, "fast"],
+    "pair": [(1,), (1, 2, 3), (0, 1)],
+    "names": [("nobody",), "c", ("c", "c")],
+    "fast": [1, "yes", None],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, some in MADE.items() for v in some])
+def test_settings_made_in_python_are_held_to_the_same(name: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"^here:? .*{name}"):
+        check(replace(Example(), **{name: value}), "here")
+
+
+def test_settings_that_fit_pass_however_they_were_made() -> None:
+    check(Example(), "here")
+    check(Example(rates=(0, 0.5), later=(), pair=(7, 7), bound=1), "here")
+
+
+@pytest.mark.parametrize(("name", "protocol", "size"), PRESETS)
+def test_settings_of_every_preset_and_its_shards_may_run(name, protocol, size) -> None:
+    settings, _ = preset(name, protocol, size)
+    question = discovery.load(name)
+    parts = question.shards(settings) if isinstance(question, discovery.Sharded) else []
+    for one in (settings, *parts):
+        check(one, name)
+
+
+@pytest.mark.parametrize("name", discovery.NAMES)
+def test_a_plan_made_in_python_is_refused_before_anything_runs_or_is_downloaded(
+    name, monkeypatch
+) -> None:
+    monkeypatch.setattr("experiments.running.plans.data_of", lambda *_: pytest.fail("data read"))
+    (protocol, size), settings = next(iter(discovery.load(name).PRESETS.items()))
+    plan = Plan(name, protocol, size, settings, (0,))
+    for seeds in ((-1,), (0, 0), (), (2**32,), (0.5,), ("0",)):
+        with pytest.raises(UserError, match=r"seeds:? .*seed"):
+            replace(plan, seeds=seeds).points()
+    for field_name, kind in kinds(type(settings)).items():
+        if kind.item in (int, float):
+            absurd = (-(10**30),) if kind.several else -(10**30)
+            with_it = object.__new__(type(settings))
+            # Past the question's own check, which knows what belongs together alone.
+            with_it.__dict__.update({**asdict(settings), field_name: absurd})
+            with pytest.raises(UserError, match=f"^{name}: {field_name} "):
+                replace(plan, settings=with_it).points()

@@ -211,7 +211,7 @@ def test_the_first_to_finish_a_shard_stays(toy, tmp_path) -> None:
     record = {"shard": shard.name, "types": {"x": "int64"}}
     save(tmp_path, shard, "x\n1\n", record | {"who": "first"})
     save(tmp_path, shard, "x\n1\n", record | {"who": "second"})
-    assert read(tmp_path, shard.name)[1]["who"] == "first"
+    assert json.loads((tmp_path / shard.name / "record.json").read_text())["who"] == "first"
     assert [p.name for p in tmp_path.iterdir()] == [shard.name]
 
 

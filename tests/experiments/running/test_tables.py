@@ -61,3 +61,24 @@ def test_without_types_whole_numbers_with_gaps_stay_texts() -> None:
     assert back["size"].tolist()[::2] == [1.0, 2.0]
     assert back.isna().iloc[1].all()
     assert back["nothing"].dtype.kind == "f"
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        ("", {}),
+        ("x\n1\n", {}),
+        ("x\n1,2\n", {"x": "int64"}),
+        ("x\n1.5\n", {"x": "int64"}),
+        (f"x\n{'9' * 400}\n", {"x": "int64"}),
+        (f"x\n{'9' * 5000}\n", {"x": "int64"}),
+        ("x\nmany\n", {"x": "float64"}),
+        ("x\n1\n", {"x": "float9"}),
+        ("x\n1\n", {"x": "int0"}),
+        ("x\n1\n", {"x": "\x1b"}),
+        ("x\n" + "a" * 200_000, {"x": "str"}),
+    ],
+)
+def test_what_is_no_table_of_its_types_is_refused(text: str, types: dict[str, str]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        decode(text, types)

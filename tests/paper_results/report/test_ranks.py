@@ -18,7 +18,7 @@ from paper_results.report.claims import read_claims
 from paper_results.report.verdicts import judge
 
 NOISE = Wanted("pure_noise", "controlled")
-SWEEP = Wanted("pure_noise", "released", swept=True)
+SWEEP = Wanted("regularizers", "controlled", swept=True)
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -41,7 +41,7 @@ def mine(tmp_path: Path) -> Path:
     changed = run.record["settings"] | {"max_steps": 300, "repeats": 2}
     put(tmp_path / "toy", run, less, preset="quick", settings=changed)
     put(tmp_path / "large toy", run, less, settings=changed)
-    put(tmp_path / "toy sweep", sweep, sweep.table.head(40), grid=["look_every=1"])
+    put(tmp_path / "toy sweep", sweep, sweep.table.head(40), grid=["batch_size=16"])
     return tmp_path
 
 
