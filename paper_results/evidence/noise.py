@@ -10,7 +10,7 @@ from experiments.questions import weight_decay
 from experiments.questions.pure_noise import EQUAL, RISE
 
 from .. import published
-from .estimates import Estimate, by_repeat, largest_gap, mean_over_repeats, only, select
+from .estimates import Estimate, by_repeat, largest, largest_gap, mean_over_repeats, only, select
 from .points import SHARE, VARIANCE, as_points, averaged, order_label
 
 
@@ -242,8 +242,7 @@ def trees_farthest_in_totals(
         for rate in _rates_drawn(bars, placement, least_total)
         if rate != leave_out
     ]
-    gaps = [replace(ratio, value=abs(ratio.value - 1)) for ratio in ratios]
-    return max(gaps, key=lambda gap: gap.value)
+    return largest(replace(ratio, value=ratio.value - 1) for ratio in ratios)
 
 
 def _rates_drawn(bars: pd.DataFrame, placement: str, least_total: float) -> list[float]:
