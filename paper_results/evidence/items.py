@@ -156,12 +156,27 @@ ALL = (
 )
 
 
-def _lecture(name: str, title: str, experiment: str) -> Item:
+def _lecture(name: str, title: str, experiment: str, picture: str = "") -> Item:
     """Nothing was published: the run speaks for itself."""
-    return Item(name, title, experiment, ("controlled",), look="", published=None, ours=None)
+    return Item(
+        name,
+        title,
+        experiment,
+        ("controlled",),
+        look="",
+        published=None,
+        ours=None,
+        picture=picture or experiment,
+    )
 
 
 LECTURE = (
+    _lecture(
+        "Lecture, importance",
+        "The variance learned, by order, against the rate, early and late",
+        "regularizers",
+        "importance",
+    ),
     _lecture("Lecture, every layer", "Orders of the map from each hidden layer", "every_layer"),
     _lecture("Lecture, digits", "A classifier of digits with and without dropout", "digits"),
     _lecture("Lecture, ensemble", "The average of all subnetworks", "subnetworks"),
