@@ -51,12 +51,11 @@ ALL = (
         name="Fig 2",
         title="Size of the first update under dropout",
         experiment="effective_learning_rate",
-        protocols=("controlled",),
+        protocols=("released", "controlled"),
         look="medians",
         published=laws.fig_2_published,
         ours=laws.fig_2_ours,
-        remark="The norm of the first Adam step's change, over that of other starts at r = 0, as "
-        "released, is one part of the controlled run.",
+        remark="REMARK",
     ),
     Item(
         name="Fig 3",
