@@ -5,9 +5,19 @@ samples under input dropout. Measured at test time: the amplitude <g, F> / <F, F
 of the variance ratio at order k. The law (1-r)^k is the amplitude for products; for other
 functions the prediction is the dilation x -> F((1-r) x), which differs.
 
-Masks are drawn by importance, and rows are told the target's mean given what their mask shows
-(`interactions.networks.masked_stream`): both leave the expected gradient of dropout as it is.
-NUMBERS
+Rows whose mask hides a part of the effect are told noise, and in it the law's small values drown.
+So masks are drawn by importance, and rows are told the target's mean given what their mask shows
+(`interactions.networks.masked_stream`): both leave the expected gradient of dropout as it is, and
+the table says which were used. Amplitude over (1-r)^k, ± a standard error over 5 networks, at
+equal cost (4 CPU seconds a network; batches of 2048 without expected targets, else of 512):
+
+                                 order 3, r = .5   order 3, r = .625
+    dropout as usual             1.27 ± .02        2.69 ± .14
+    masks by importance alone    1.29 ± .06        2.73 ± .10
+    expected targets alone       1.00 ± .00         .97 ± .03
+
+Dropout as usual does not settle: 4000 steps of 2048 (3 networks) leave .84 ± .01 and .40 ± .06,
+16,000 steps of 512, at three times the cost, .81 ± .01 and .10 ± .01 (2 networks).
 """
 
 from __future__ import annotations
@@ -39,7 +49,7 @@ class Settings:
     dropout as usual.
     """
 
-    products: tuple[int, ...] = field(default=(1, 2, 3, 4), metadata={"empty": True})
+    products: tuple[int, ...] = field(default=(1, 2, 3), metadata={"empty": True})
     sines: tuple[int, ...] = field(default=(1,), metadata={"empty": True})
     rates: tuple[float, ...] = (0.0, 0.125, 0.25, 0.5)
     repeats: int = 5
@@ -47,7 +57,7 @@ class Settings:
     width: int = 64
     depth: int = 2
     batch_size: int = 512
-    steps: int = 2000
+    steps: int = 3000
     by_importance: bool = True
     expected_targets: bool = True
     learning_rate: float = 5e-3
@@ -71,7 +81,10 @@ PRESETS = {
     ),
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
-        sines=(1, 2), rates=(0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75), steps=5000
+        products=(1, 2, 3, 4),
+        sines=(1, 2),
+        rates=(0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75),
+        steps=5500,
     ),
 }
 
