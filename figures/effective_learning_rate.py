@@ -20,6 +20,18 @@ DODGE = 0.006
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
+    """Moves along the effect, or, of a table with nothing else, the norm of Fig 2 alone."""
+    norms = table[table["part"] == "norm"]
+    if len(norms) < len(table):
+        return {"effective_learning_rate": _moves(table, norms)}
+    figure, axes = panes(1, width=6.4, height=4.6)
+    _norms(axes[0, 0], norms)
+    axes[0, 0].set_ylabel("norm of the first update, over $r$ = 0")
+    figure.legend(handles=_orders(norms), loc="outside lower center", ncols=4, frameon=False)
+    return {"effective_learning_rate": figure}
+
+
+def _moves(table: pd.DataFrame, norms: pd.DataFrame) -> Figure:
     """Rows: dropout of inputs and of hidden units. Last column: along training, and Fig 2."""
     figure, axes = panes(4, rows=2, width=4.1, height=3.9)
     start = table[table["part"] == "start"]
@@ -40,13 +52,14 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
         if row == 0:
             _along_training(last, table[table["part"] == "training"])
             _title(last, letters, f"b again, along training, r = {_rate(table):g}")
+        elif norms.empty:
+            last.set_axis_off()
         else:
-            _norms(last, table[table["part"] == "norm"])
+            _norms(last, norms)
             _title(last, letters, "what Fig 2 measured: a norm")
         axes[row, 0].set_ylabel("move along the effect,\nrelative to no dropout")
-    orders = sorted(set(table["order"]))
-    key = [Line2D([], [], color=order_colour(k), lw=4, label=f"order {k}") for k in orders]
-    key += [
+    key = [
+        *_orders(table),
         Line2D([], [], color="0.3", label="law of products"),
         Line2D([], [], color="0.3", ls=":", label="network, average over all masks"),
         Line2D([], [], color="0.3", ls="", marker="x", label="product, drawn masks"),
@@ -54,7 +67,12 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
         Line2D([], [], color="0.3", ls="", marker="o", label="2 hidden layers, drawn"),
     ]
     figure.legend(handles=key, loc="outside lower center", ncols=5, frameon=False)
-    return {"effective_learning_rate": figure}
+    return figure
+
+
+def _orders(table: pd.DataFrame) -> list[Line2D]:
+    orders = sorted(set(table["order"]))
+    return [Line2D([], [], color=order_colour(k), lw=4, label=f"order {k}") for k in orders]
 
 
 def _rate(table: pd.DataFrame) -> float:
@@ -139,15 +157,12 @@ def _norms(ax: Axes, rows: pd.DataFrame) -> None:
             capsize=2.5,
             color=colour,
         )
-        own = groups["own_norm"].median()
-        ax.plot(x, own, color=colour, ls="", marker="D", ms=5.5, mfc="white")
         known = {rate: paper[order, rate] for rate in groups.groups if (order, rate) in paper}
         ax.plot(list(known), list(known.values()), color=colour, ls="--", marker="*", ms=10, lw=1)
     ax.set_xlabel("drop rate $r$ on the hidden units")
-    ax.set_ylim(-0.05, 1.25)
+    ax.set_ylim(bottom=-0.05)
     handles = [
         Line2D([], [], color="0.3", marker="*", ms=10, ls="--", lw=1, label="published median"),
-        Line2D([], [], color="0.3", marker="o", ls="", label="as released, quartiles"),
-        Line2D([], [], color="0.3", marker="D", ls="", mfc="w", label="over the same start"),
+        Line2D([], [], color="0.3", marker="o", ls="", label="ours, median and quartiles"),
     ]
     ax.legend(handles=handles, fontsize=9, loc="lower left")

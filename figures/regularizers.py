@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFT
 
+from . import importance
 from .style import panes
 
 TARGETS = {
@@ -24,6 +25,11 @@ PLACES = {
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
+    """The ranking, and the orders of what is learned against the rate (figures/importance.py)."""
+    return {"regularizers": _ranking(table), **importance.draw(table)}
+
+
+def _ranking(table: pd.DataFrame) -> Figure:
     """A row per number of steps, a pane per place; regularizers from most to least selective.
 
     Points are means over repeats with two standard errors; a ring is a single repeat, a "<" a slope
@@ -55,7 +61,7 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
     if slopes["theory"].notna().any():
         key.append(Line2D([], [], color="black", marker="|", ms=14, mew=2, ls="", label="theory"))
     figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)
-    return {"regularizers": figure}
+    return figure
 
 
 def _ranked(slopes: pd.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ from .inputs import Empirical, Inputs, Normal, Rademacher, Uniform
 from .networks import (
     FirstRise,
     FitResult,
+    MaskedStream,
     MLPEnsemble,
     Patience,
     Samples,
@@ -26,6 +27,7 @@ __all__ = [
     "FitResult",
     "Inputs",
     "MLPEnsemble",
+    "MaskedStream",
     "Normal",
     "OrderSpectrum",
     "Patience",

@@ -6,8 +6,8 @@ many draws of masks: the mean change of the test-time answer, projected on the p
 
     start      the first step, from starting weights
     training   the same from weights along training without dropout, inverted dropout only
-    norm       what the released Fig 2 measured: the norm of the whole change after one Adam
-               step under activation dropout, over that from other starting weights
+    norm       what Fig 2 measured (protocol `released`): the norm of the whole change after one
+               Adam step under activation dropout, over that of another network without dropout
 
 For models linear in products of inputs the law is exact (`interactions.theory.step_scale`).
 Networks are measured beside the step along their own expected gradient, averaged over all masks.
@@ -29,18 +29,20 @@ from interactions.planted import Product
 from interactions.theory import Masked, step_scale, survival
 
 from ..running.context import Context
-from ..tasks import amplitudes, dropout_at
+from ..tasks import answers, dropout_at
 
 QUESTION = "How far does one step under dropout move the answer along an effect of order k?"
 OPTIMIZERS = ("sgd", "adam")
+MEASURES = ("moves", "norm")
 SMALL = 1e-5
 """Learning rate of the one step: small enough that the answer changes linearly."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Networks of `dim` inputs; the norm is measured as released, but for fewer repeats."""
+    """Networks of `dim` inputs; the norm is measured as released, on five, for fewer repeats."""
 
+    measures: tuple[str, ...] = field(default=("moves",), metadata={"among": MEASURES})
     orders: tuple[int, ...] = (1, 2, 3, 4)
     rates: tuple[float, ...] = (0.125, 0.25, 0.5, 0.75)
     depths: tuple[int, ...] = (1, 2)
@@ -53,7 +55,7 @@ class Settings:
     training_rate: float = 0.25
     training_steps: int = 600
     norm_rates: tuple[float, ...] = (0.1, 0.25, 0.5)
-    norm_repeats: int = field(default=10, metadata={"range": "[2, 1e4]"})
+    norm_repeats: int = field(default=20, metadata={"range": "[2, 1e4]"})
     norm_points: int = 1000
     norm_width: int = 200
     norm_depth: int = 6
@@ -63,6 +65,7 @@ class Settings:
             raise ValueError(f"orders must be at most 5 and the number of inputs, {self.dim}")
 
 
+RELEASED = Settings(measures=("norm",))
 PRESETS = {
     ("controlled", "tiny"): Settings(
         orders=(1, 2),
@@ -72,9 +75,6 @@ PRESETS = {
         width=8,
         points=4,
         training_steps=20,
-        norm_repeats=2,
-        norm_points=32,
-        norm_width=8,
     ),
     ("controlled", "quick"): Settings(),
     ("controlled", "paper"): Settings(
@@ -82,9 +82,12 @@ PRESETS = {
         starts=8,
         draws=64,
         training_steps=1500,
-        norm_repeats=40,
-        norm_points=10_000,
     ),
+    ("released", "tiny"): replace(
+        RELEASED, orders=(1, 2), norm_repeats=5, norm_points=32, norm_width=8
+    ),
+    ("released", "quick"): RELEASED,
+    ("released", "paper"): replace(RELEASED, norm_repeats=100, norm_points=10_000),
 }
 
 
@@ -99,18 +102,23 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     Columns: part, placement, model ("products" or "depth 2", ..), kind, optimizer, order, rate,
     repeat; moved and its standard_error over masks; expected, by averaging over all masks, where
     that can be done; law, that of models linear in products; amplitude, what the network held
-    of the effect beforehand.
+    of the effect beforehand. The norm has `norm` alone.
     """
     s = settings
     rows: list[dict[str, object]] = []
-    work = len(s.orders) * (s.starts * len(s.depths) * 2 + 1 + 1)
-    with context.progress(work, "single steps under dropout") as advance:
+    work = {
+        "moves": s.starts * len(s.depths) + 1,
+        "norm": s.norm_repeats * (1 + len(s.norm_rates)),
+    }
+    total = len(s.orders) * sum(work[measure] for measure in s.measures)
+    with context.progress(total, "single steps under dropout") as advance:
         for order in s.orders:
-            rows += _from_start(order, s, context, advance)
-            rows += _along_training(order, s, context)
-            advance(1)
-            rows += _norms(order, s, context)
-            advance(1)
+            if "moves" in s.measures:
+                rows += _from_start(order, s, context, advance)
+                rows += _along_training(order, s, context)
+                advance(1)
+            if "norm" in s.measures:
+                rows += _norms(order, s, context, advance)
     return pd.DataFrame(rows)
 
 
@@ -309,46 +317,41 @@ def _product_model(task: _Task, rate: float, kind: str) -> Iterator[dict[str, ob
         }
 
 
-def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, object]]:
+def _norms(
+    order: int, s: Settings, context: Context, advance: Callable[[int], None]
+) -> Iterator[dict[str, object]]:
     """Fig 2 as released: activation dropout, one full-batch Adam step, norm of the change.
 
-    Networks under dropout share one start and are divided by networks without from others
-    (`norm`), so each order carries a factor of that start; `own_norm` divides by the same start,
-    `moved` compares moves along the effect.
+    In float64, on one data set of five inputs for all networks of an order. Every network has
+    starting weights of its own: the notebook means those under dropout to share one start, but
+    asks for the weights of a network that is not built yet, of which there are none.
     """
-    target = Product(tuple(range(order)), scale=10.0**order)
-    inputs = Uniform(-1.0, 1.0, dim=5)
-    x = inputs.sample(s.norm_points, generator=context.seed, dtype=torch.float32)
-    x = x.to(context.device)
-    y = target(x)
-    y = y + 0.001 * torch.randn(len(y), generator=torch.Generator().manual_seed(1)).to(y)
-    seeds = context.seeds(s.norm_repeats)
+    inputs, target = Uniform(-1.0, 1.0, dim=5), Product(tuple(range(order)), scale=10.0**order)
+    x = inputs.sample(s.norm_points, generator=context.seed)
+    noise = torch.randn(len(x), generator=torch.Generator().manual_seed(1), dtype=x.dtype)
+    x, y = x.to(context.device), (target(x) + 0.001 * noise).to(context.device)
+    seeds = iter(context.seeds(s.norm_repeats * (1 + len(s.norm_rates))))
 
-    def changes(dropout: Dropout, *, one_start: bool) -> tuple[Tensor, Tensor]:
-        norms, projections = [], []
-        for i in range(0, len(seeds), 5):
-            sizes = (5, *[s.norm_width] * s.norm_depth, 1)
-            ensemble = MLPEnsemble(
-                sizes, seeds=seeds[i : i + 5], dropout=dropout, device=context.device
-            )
-            if one_start:
-                start = MLPEnsemble(sizes, seeds=seeds[:1], device=context.device)
-                ensemble.flat.data.copy_(start.flat.detach().expand_as(ensemble.flat))
-            ensemble.eval()
-            with torch.no_grad():
-                before = ensemble(x)
-            fit(ensemble, Samples(x, y), steps=1, learning_rate=1e-4)
-            with torch.no_grad():
-                change = ensemble(x) - before
-            norms.append(change.norm(dim=0))
-            projections.append(amplitudes(change, y))
-        return torch.cat(norms), torch.cat(projections)
+    def change(rate: float, seed: int) -> float:
+        """Norm of what one step changes of the test-time answers of one network."""
+        network = MLPEnsemble(
+            (5, *[s.norm_width] * s.norm_depth, 1),
+            seeds=[seed],
+            dropout=Dropout(hidden=rate),
+            dtype=x.dtype,
+            device=context.device,
+        ).eval()
+        before = answers(network, x, chunk=len(x))
+        fit(network, Samples(x, y), steps=1, learning_rate=1e-4)
+        advance(1)
+        return (answers(network, x, chunk=len(x)) - before).norm().item()
 
-    norm, _ = changes(Dropout(), one_start=False)
-    own_norm, own = changes(Dropout(), one_start=True)
+    def changes(rate: float) -> list[float]:
+        return [change(rate, next(seeds)) for _ in range(s.norm_repeats)]
+
+    plain = changes(0.0)
     for rate in s.norm_rates:
-        dropped, along = changes(Dropout(hidden=rate), one_start=True)
-        for repeat in range(s.norm_repeats):
+        for repeat, norm in enumerate(changes(rate)):
             yield {
                 "part": "norm",
                 "placement": "activation",
@@ -358,17 +361,19 @@ def _norms(order: int, s: Settings, context: Context) -> Iterator[dict[str, obje
                 "order": order,
                 "rate": rate,
                 "repeat": repeat,
-                "moved": (along[repeat] / own[repeat]).item(),
-                "norm": (dropped[repeat] / norm[repeat]).item(),
-                "own_norm": (dropped[repeat] / own_norm[repeat]).item(),
+                "norm": norm / plain[repeat],
             }
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Means over starting weights at the first step, and medians of the norms."""
-    start = table[table["part"] == "start"]
     keys = ["part", "placement", "model", "kind", "optimizer", "order", "rate"]
-    out = start.groupby(keys, sort=False)[["law", "expected", "moved"]].mean()
-    norms = table[table["part"] == "norm"].groupby(keys, sort=False)
-    norms = norms[["moved", "norm", "own_norm"]].median()
-    return pd.concat([out, norms]).reset_index()
+    found = []
+    for part, columns, how in (
+        ("start", ["law", "expected", "moved"], "mean"),
+        ("norm", ["norm"], "median"),
+    ):
+        rows = table[table["part"] == part]
+        if len(rows):
+            found.append(rows.groupby(keys, sort=False)[columns].agg(how))
+    return pd.concat(found).reset_index()

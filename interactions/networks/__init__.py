@@ -1,6 +1,7 @@
 """Many networks trained at once under dropout."""
 
 from .ensemble import ACTIVATIONS, MLPEnsemble, group_by_shape, member_seed
+from .masked_stream import MaskedStream
 from .samples import Samples, Stream
 from .stopping import FirstRise, Patience, Tolerance
 from .training import FitResult, fit
@@ -10,6 +11,7 @@ __all__ = [
     "FirstRise",
     "FitResult",
     "MLPEnsemble",
+    "MaskedStream",
     "Patience",
     "Samples",
     "Stream",

@@ -20,6 +20,7 @@ from .ensemble import MLPEnsemble, layer_views
 from .gradients import Network, Pass, Scratch, backward, forward
 from .graphs import Recorded
 from .losses import LOSSES
+from .masked_stream import MaskedFeed
 from .noise import InputNoise
 from .optimizers import Descent, Optimizer
 from .samples import SampleFeed, StreamFeed
@@ -47,7 +48,7 @@ class Plan:
     """
 
     ensemble: MLPEnsemble
-    feed: SampleFeed | StreamFeed
+    feed: SampleFeed | StreamFeed | MaskedFeed
     rows_per_step: int
     full_batch: bool
     watched: SampleFeed | None
@@ -123,6 +124,7 @@ class Block:
                 plan.ensemble.sizes[:-1],
                 steps=count,
                 members=self.members,
+                inputs=not plan.feed.masks_inputs,
             ),
             *self._optimizer.sizes(first, done),
             strict=True,

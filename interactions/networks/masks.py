@@ -60,17 +60,26 @@ class MaskStreams:
         return units.transpose(0, 1)
 
     def bits_of_steps(
-        self, rows: int, widths: Sequence[int], *, steps: int, members: Sequence[int]
+        self,
+        rows: int,
+        widths: Sequence[int],
+        *,
+        steps: int,
+        members: Sequence[int],
+        inputs: bool = True,
     ) -> Iterator[list[Tensor | None]]:
         """The random bits [members, rows, width] of every layer, for one step after another.
 
         They are what `bits` gives, drawn ahead for several steps. `widths` are the layers'.
+        Without `inputs` none are drawn for the first layer.
         """
         ahead = max(1, AHEAD[self._device.type] // (rows * max(widths)))
         for start in range(0, steps, ahead):
             masks = min(ahead, steps - start)
             drawn = [
                 self.bits(layer, rows, width, masks=masks, members=members)
+                if layer or inputs
+                else None
                 for layer, width in enumerate(widths)
             ]
             for k in range(masks):

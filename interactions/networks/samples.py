@@ -146,6 +146,8 @@ class Stream:
 class SampleFeed:
     """Samples on the device of an ensemble, and how far each member has gone through them."""
 
+    masks_inputs = False
+
     def __init__(self, samples: Samples, ensemble: MLPEnsemble) -> None:
         members, rows = ensemble.members, samples.rows
         if samples.x.ndim == 3 and len(samples.x) != members:
@@ -163,7 +165,7 @@ class SampleFeed:
             self._shuffles = [
                 _Shuffle(size, samples.rows_per_step, generator)
                 for size, generator in zip(
-                    samples.sizes or [rows] * members, _generators(ensemble), strict=True
+                    samples.sizes or [rows] * members, batch_generators(ensemble), strict=True
                 )
             ]
 
@@ -204,10 +206,12 @@ class SampleFeed:
 class StreamFeed:
     """A stream of samples for every member of an ensemble."""
 
+    masks_inputs = False
+
     def __init__(self, stream: Stream, ensemble: MLPEnsemble) -> None:
         self._stream = stream
         self._like = ensemble.flat.detach()
-        self._generators = _generators(ensemble)
+        self._generators = batch_generators(ensemble)
 
     def batches(self, members: Sequence[int], steps: int) -> Iterator[Batch]:
         """The next so many batches of some members."""
@@ -252,6 +256,7 @@ class _Shuffle:
         return rows[:steps]
 
 
-def _generators(ensemble: MLPEnsemble) -> list[torch.Generator]:
+def batch_generators(ensemble: MLPEnsemble) -> list[torch.Generator]:
+    """The stream every member draws its batches from, at its start."""
     device = ensemble.flat.device
     return [torch.Generator(device).manual_seed(member_seed(s, "batches")) for s in ensemble.seeds]

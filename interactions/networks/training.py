@@ -23,6 +23,7 @@ from torch import Tensor
 from .blocks import Block, Plan, cut_into_blocks
 from .ensemble import MLPEnsemble
 from .losses import LOSSES, check_targets
+from .masked_stream import MaskedStream
 from .noise import InputNoise
 from .optimizers import OPTIMIZERS, SCHEDULES, Descent
 from .samples import SampleFeed, Samples, Stream
@@ -62,7 +63,7 @@ class FitResult:
 
 def fit(
     ensemble: MLPEnsemble,
-    data: Samples | Stream,
+    data: Samples | Stream | MaskedStream,
     *,
     steps: int,
     loss: str = "squared",
@@ -158,7 +159,7 @@ def fit(
 
 def _plan(
     ensemble: MLPEnsemble,
-    data: Samples | Stream,
+    data: Samples | Stream | MaskedStream,
     loss: str,
     descent: Descent,
     input_noise: Tensor,
@@ -166,6 +167,8 @@ def _plan(
 ) -> Plan:
     """What all blocks share, once the data are on the ensemble's device and fit the loss."""
     feed = data.feed(ensemble)
+    if feed.masks_inputs and input_noise.any():
+        raise ValueError("input noise comes before masks, and a MaskedStream's inputs have theirs")
     watched = None
     if rule is not None and rule.watches == "training":
         watched = feed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from .estimates import order_text
@@ -37,14 +38,19 @@ def as_points(
 def averaged(points: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
     """Average points of the same keys, with the standard error over repeats: NaN from one.
 
-    `how` is "mean" or "median". The error of a median is that of a mean times sqrt(pi / 2), as
-    holds for large normal samples.
+    `how` is "mean" or "median", whose error is taken from 1000 bootstrap samples.
     """
     groups = points.groupby(list(KEYS), sort=False)["value"]
-    error = groups.sem()
-    if how == "median":
-        error = math.sqrt(math.pi / 2) * error
+    error = groups.sem() if how == "mean" else groups.agg(_median_error)
     return pd.DataFrame({"value": groups.agg(how), "standard_error": error}).reset_index()
+
+
+def _median_error(values: pd.Series) -> float:
+    """Standard deviation of the medians of 1000 samples drawn from the values; NaN for one."""
+    if len(values) < 2:
+        return math.nan
+    drawn = np.random.default_rng(0).choice(values.to_numpy(), (1000, len(values)))
+    return float(np.median(drawn, axis=1).std())
 
 
 def rate_label(rates: pd.Series) -> pd.Series:

@@ -21,6 +21,7 @@ from figures import (
     effective_learning_rate,
     every_layer,
     four_laws,
+    importance,
     learning_curves,
     newsgroups,
     published,
@@ -375,6 +376,29 @@ def test_regularizers_are_ranked_by_what_they_select_late_at_half_of_the_varianc
     # Two regularizers have slopes late, three early.
     assert len(late.containers) == 2
     assert len(axes[0].containers) == 3
+
+
+def test_importance_is_shown_as_shares_while_there_is_variance_to_share() -> None:
+    row = {"quantity": "variance", "target": "noise", "steps": 10}
+    by_rate = {0.0: (1.0, 2.0, 3.0, 2.0), 0.25: (0.4, 0.3, 0.2, 0.1), 0.5: (0.01, 0.02, 0, 0)}
+    table = pd.DataFrame(
+        [
+            row
+            | {"regularizer": "activation dropout" if rate else "none", "strength": rate}
+            | {"repeat": repeat, "order": order, "value": repeat * value}
+            for rate, values in by_rate.items()
+            for repeat in (1, 2)
+            for order, value in zip(("1", "2", "3", ">3"), values, strict=True)
+        ]
+    )
+    (ax,) = importance.draw(table)["importance"].axes
+    lines = {line.get_marker(): line for line in ax.lines if len(line.get_xdata()) == 2}
+    assert lines["o"].get_ydata().tolist() == pytest.approx([1 / 8, 0.4])
+    assert lines["D"].get_ydata().tolist() == pytest.approx([2 / 8, 0.1])
+    texts = [text.get_text() for text in ax.texts]
+    assert "orders 1 + 2: 38% at r = 0, 70% at r = 0.25" in texts
+    assert {"100%", "12%", "<1%"} <= set(texts)
+    assert importance.draw(table[table["regularizer"] == "none"]) == {}
 
 
 def test_errors_on_bike_sharing_stand_beside_a_constants() -> None:

@@ -15,6 +15,7 @@ from interactions import Dropout, MLPEnsemble, Samples, fit
 
 CONTEXT = Context(quiet=True)
 TINY = effective_learning_rate.PRESETS["controlled", "tiny"]
+RELEASED = effective_learning_rate.PRESETS["released", "tiny"]
 
 
 def test_steps_of_networks_are_those_along_their_expected_gradient() -> None:
@@ -43,13 +44,29 @@ def test_the_one_step_is_the_optimizers_own() -> None:
 
 
 def test_steps_along_the_effect_are_those_without_dropout_at_rate_zero() -> None:
-    """Of networks: every ratio is 1, and so is that of norms from the same start."""
-    table = effective_learning_rate.run(replace(TINY, rates=(0.0,), norm_rates=(0.0,)), CONTEXT)
+    table = effective_learning_rate.run(replace(TINY, rates=(0.0,)), CONTEXT)
     start = table[table["part"] == "start"]
     np.testing.assert_allclose(start["moved"], 1, rtol=1e-6)
-    norms = table[table["part"] == "norm"]
-    np.testing.assert_allclose(norms[["moved", "own_norm"]], 1, rtol=1e-5)
-    assert (norms["norm"] - 1).abs().max() > 1e-3
+
+
+def test_norms_are_those_of_two_networks_that_share_nothing_but_the_data(monkeypatch) -> None:
+    """At rate 0 the norm is 1 only in the middle; every run has a start of its own."""
+    starts = []
+    whole = effective_learning_rate.MLPEnsemble
+
+    def noted(sizes, *, seeds, dtype, **options) -> MLPEnsemble:
+        starts.extend(seeds)
+        assert dtype == torch.float64
+        return whole(sizes, seeds=seeds, dtype=dtype, **options)
+
+    monkeypatch.setattr(effective_learning_rate, "MLPEnsemble", noted)
+    settings = replace(RELEASED, orders=(1,), norm_rates=(0.0, 0.5), norm_repeats=40)
+    table = effective_learning_rate.run(settings, CONTEXT)
+    assert len(set(starts)) == len(starts) == 3 * 40
+    norms = table.groupby("rate")["norm"]
+    assert (table["norm"] - 1).abs().min() > 1e-6
+    assert abs(norms.median()[0.0] - 1) < 0.25
+    assert norms.median()[0.5] < norms.median()[0.0]
 
 
 def test_the_summary_has_means_of_first_steps_and_medians_of_norms() -> None:
@@ -57,7 +74,7 @@ def test_the_summary_has_means_of_first_steps_and_medians_of_norms() -> None:
     cell |= {"order": 1, "rate": 0.5, "law": 0.5, "expected": 0.4}
     table = pd.DataFrame(
         [
-            cell | {"part": part, "repeat": i, "moved": x, "norm": x, "own_norm": 2 * x}
+            cell | {"part": part, "repeat": i, "moved": x, "norm": x}
             for part in ("start", "training", "norm")
             for i, x in enumerate((0.1, 0.2, 0.9))
         ]
@@ -65,4 +82,4 @@ def test_the_summary_has_means_of_first_steps_and_medians_of_norms() -> None:
     found = effective_learning_rate.summary(table).set_index("part")
     assert found.index.tolist() == ["start", "norm"]
     assert found.loc["start", "moved"] == pytest.approx(0.4)
-    assert found.loc["norm", ["moved", "norm", "own_norm"]].tolist() == [0.2, 0.2, 0.4]
+    assert found.loc["norm", "norm"] == pytest.approx(0.2)
