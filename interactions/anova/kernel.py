@@ -105,7 +105,9 @@ def prepare(
             f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
             f"{evaluate.inputs.dim} inputs, the budget is {budget:,}"
         )
-    n = min(PILOT, left // 4) // BLOCKS
+    # Half as many tilted points join them, and all are held with their bins and values.
+    held = 3 * (5 * evaluate.inputs.dim + 12 * (evaluate.outputs or 1))
+    n = max(16, min(PILOT, left // 4, evaluate.memory // 4 // held) // BLOCKS)
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
     basis = adapted(
