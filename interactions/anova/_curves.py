@@ -31,7 +31,7 @@ BACKGROUNDS = (0.5, 0.0, 0.25, 0.25)
 that was seen at a point, and in proportion to the square of that."""
 UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
 """The same where rare points carry much of the variance."""
-CHECK_POINTS = 40
+CHECK_POINTS = 32
 """Points at which a curve is checked, one in each of equal strata."""
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ MIDDLE = 16
 """Equal bins between the tails."""
 MOST_ATOMS = 128
 """A column of no more distinct values has one bin on each."""
+PIECE = 2**19
+"""Numbers of points that are drawn or weighed at once: a few MiB."""
 TILTED = (1, 2, 3, 4, 8)
 """How many inputs of a point are tilted at once, each as often, before a function is known."""
 CAUTION = 0.1
@@ -55,7 +58,13 @@ class Tilt:
     def draw(
         self, n: int, plain: float, *, generator: torch.Generator, dtype: torch.dtype
     ) -> Drawn:
-        """N independent points, of which a part is plain."""
+        """N independent points, of which a part is plain, few at a time."""
+        rows = max(1, PIECE // self.inputs.dim)
+        sizes = [min(rows, n - start) for start in range(0, max(n, 1), rows)]
+        parts = [self._draw(size, plain, generator, dtype) for size in sizes]
+        return parts[0] if len(parts) == 1 else Drawn(*map(torch.cat, zip(*parts, strict=True)))
+
+    def _draw(self, n: int, plain: float, generator: torch.Generator, dtype: torch.dtype) -> Drawn:
         dim, device = self.inputs.dim, generator.device
         like = {"generator": generator, "device": device}
         u = torch.rand(n, dim, dtype=dtype, **like)
@@ -66,7 +75,7 @@ class Tilt:
             tilted = (rank < size) & (torch.rand(n, 1, **like) >= plain)
             u = torch.where(tilted, self._tilted(u), u)
         at = torch.searchsorted(self.edges.to(u.dtype), u.T.contiguous(), right=True) - 1
-        bins = at.clamp_(0, self.odds.shape[1] - 1).T
+        bins = at.clamp_(0, self.odds.shape[1] - 1).T.to(torch.int16)
         x = self.inputs.quantile(u, torch.arange(dim, device=device))
         return Drawn(x, bins, self.weight(bins, plain))
 
@@ -103,7 +112,10 @@ class Tilt:
         its odds have the mean 1.
         """
         n, dim = bins.shape
-        odds = self.odds.gather(1, bins.T).T
+        rows = max(1, PIECE // dim)
+        if n > rows:
+            return torch.cat([self.ratio(some, without=without) for some in bins.split(rows)])
+        odds = self.odds.gather(1, bins.T.long()).T
         if without is not None:
             odds[:, without] = 1.0
         if self.sizes == (dim,):
@@ -132,8 +144,7 @@ class Tilt:
         return inside.clamp(0, 1 - torch.finfo(u.dtype).eps / 2).T
 
 
-@dataclass(frozen=True)
-class Drawn:
+class Drawn(NamedTuple):
     """Points, the bins they fall in, and what makes up for having drawn them oftener.
 
     Attributes

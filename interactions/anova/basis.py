@@ -44,15 +44,15 @@ from ._pilot import Look
 
 SEEN = 8
 """Points that carry the variance of an uneven function, on which every input has a knot."""
-FAMILIES = 8
+FAMILIES = 6
 """Families by which an input's functions are checked, at most; 2 at least."""
-UNEVEN_FAMILIES = 20
+UNEVEN_FAMILIES = 16
 """The same where rare points carry much of the variance."""
-CURVES = 3
+CURVES = 4
 """Curves for each family, by which the functions are chosen."""
 MOST_FUNCTIONS = 24
 """Functions of one input, at most."""
-OUTSIDE = (4.0, 1.0, 0.25)
+OUTSIDE = (4.0, 2.0, 1.0, 0.5, 0.25)
 """Share of variance that all curves together may keep outside of the basis, in units of the
 tolerance. As a rule most of it is of high order and no loss to the orders that are measured, so
 the loosest comes first; the next is tried where the check finds that these would lose too much."""

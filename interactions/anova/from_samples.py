@@ -53,7 +53,7 @@ def order_spectrum_from_samples(
     Parameters
     ----------
     x : tensor, array, data frame or list [n, d]
-        Independent draws from `inputs`, in any order; at least 132.
+        Independent draws from `inputs`, in any order; at least 260.
     y : tensor, array, series or list [n] or [n, m]
         Values of one function or of m functions there.
     tolerance : float

@@ -32,7 +32,7 @@ from ._pilot import Look, first_look
 from ._tilt import PLAIN
 from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
 
-BLOCKS = 32
+BLOCKS = 64
 """Blocks of points. More make steadier errors and use more of the pairs: 31/32 of them here."""
 PILOT = 2**13
 """Points of the pilot, whose values centre the functions and plan the size of the sample."""
@@ -43,6 +43,9 @@ BUDGET_PER_INPUT = 2**12
 CHECKED = 32
 """One in so many points of the sample is paired with another, to check the answer without a
 basis."""
+GROWTH = 8
+"""A sample that misses the tolerance grows by one part in so many at least, by a half at most: what
+it says of its error is rough."""
 MOST_WORK = 2.0**46
 """Multiplications at most, some ten minutes on two cores: a larger sample is not drawn."""
 
@@ -102,7 +105,9 @@ def prepare(
             f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
             f"{evaluate.inputs.dim} inputs, the budget is {budget:,}"
         )
-    n = min(PILOT, left // 4) // BLOCKS
+    # Half as many tilted points join them, and all are held with their bins and values.
+    held = 3 * (5 * evaluate.inputs.dim + 12 * (evaluate.outputs or 1))
+    n = max(16, min(PILOT, left // 4, evaluate.memory // 4 // held) // BLOCKS)
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
     basis = adapted(
@@ -187,7 +192,8 @@ def prepared_spectrum(
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
         have = sample.x.shape[1]
-        wanted = max(math.ceil(needed / BLOCKS), have + have // 4, 4)
+        wanted = max(math.ceil(needed / BLOCKS), have + have // GROWTH, 4)
+        wanted = min(wanted, have + have // 2) if have else wanted
         # The check afterwards takes a part.
         affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
         limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS
@@ -377,7 +383,9 @@ def _spectrum_of_some(
 
 def _points_needed(shares: ArrayMean, points: int, tolerance: float) -> int:
     """Points N at which linear / N + quadratic / N^2 is the squared tolerance, for every share."""
-    linear = np.nan_to_num(shares.linear).max() * points
+    # A pilot's linear part is mostly noise, which would be extrapolated far: it is taken low.
+    linear = shares.linear
+    linear = np.nan_to_num(linear).max() * points
     quadratic = np.nan_to_num(shares.quadratic).max() * points**2
     goal = max(tolerance, 1e-9) ** 2
     return math.ceil(1.1 * (linear + math.sqrt(linear**2 + 4 * goal * quadratic)) / (2 * goal))
