@@ -191,7 +191,7 @@ def test_routes_contradict_only_beyond_their_errors() -> None:
 def test_few_telling_points_are_said_and_not_claimed() -> None:
     """A sample in which one point carries everything knows neither its orders nor their errors."""
     inputs = Uniform(0.0, 1.0, dim=5)
-    evaluate, ready, sample = prepared(lambda x: x[:, 0], inputs)
+    _, ready, sample = prepared(lambda x: x[:, 0], inputs)
     fine = spectrum_of([1.0, 0.0, 0.0, 0.0], 0.001)
     assert doubted(fine, ready.look, sample, None, 0.01).converged
     alone = torch.zeros_like(sample.f)
@@ -204,7 +204,7 @@ def test_few_telling_points_are_said_and_not_claimed() -> None:
 
 def test_a_large_part_left_out_is_no_convergence() -> None:
     inputs = Uniform(0.0, 1.0, dim=5)
-    evaluate, ready, sample = prepared(lambda x: x[:, 0], inputs)
+    _, ready, sample = prepared(lambda x: x[:, 0], inputs)
     for left_out, converged in ((0.019, True), (0.021, False)):
         spectrum = spectrum_of([1.0, 0.0, 0.0, 0.0], 0.001, left_out)
         assert doubted(spectrum, ready.look, sample, None, 0.01).converged == converged
@@ -213,7 +213,7 @@ def test_a_large_part_left_out_is_no_convergence() -> None:
 def test_the_pilot_keeps_to_the_memory() -> None:
     """Hundreds of inputs are seen at as many points as a quarter of the memory holds."""
     inputs = Uniform(0.0, 1.0, dim=200)
-    evaluate = Evaluator(lambda x: x[:, 0] + x[:, 1], inputs, seed=0, memory=2**23)
+    evaluate = Evaluator(lambda x: x[:, 0] + x[:, 1], inputs, seed=0, memory=2**24)
     ready = prepare(evaluate, max_order=1, tolerance=0.1, budget=320_000, seed=0)
     held = sum(a.numel() * a.element_size() for a in (ready.look.x, ready.look.bins, ready.look.f))
-    assert held <= 2**23 / 4
+    assert held <= 2**24 / 4
