@@ -20,7 +20,7 @@ from ..arrays import numbers
 from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY
-from .kernel import BLOCKS, kernel_spectrum_from_samples
+from .kernel import BLOCKS_OF_SAMPLES, kernel_spectrum_from_samples
 from .measure import LEFT_OUT, with_distribution
 
 LEVEL = 1e-6
@@ -53,7 +53,7 @@ def order_spectrum_from_samples(
     Parameters
     ----------
     x : tensor, array, data frame or list [n, d]
-        Independent draws from `inputs`, in any order; at least 260.
+        Independent draws from `inputs`, in any order; at least 132.
     y : tensor, array, series or list [n] or [n, m]
         Values of one function or of m functions there.
     tolerance : float
@@ -87,8 +87,9 @@ def order_spectrum_from_samples(
         raise ValueError(f"needs as many values as points, {len(x)}; got shape {tuple(y.shape)}")
     if not (torch.isfinite(x).all() and torch.isfinite(y).all()):
         raise ValueError("the points or the values hold NaN or infinity")
-    if len(x) < 4 * (BLOCKS + 1):
-        raise ValueError(f"needs at least {4 * (BLOCKS + 1)} points, got {len(x)}")
+    least = 4 * (BLOCKS_OF_SAMPLES + 1)
+    if len(x) < least:
+        raise ValueError(f"needs at least {least} points, got {len(x)}")
     # Blocks of neighbouring rows must not differ, in whatever order the rows were kept.
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device)
     x, y = x[order], y[order.to(y.device)]

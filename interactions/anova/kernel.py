@@ -34,6 +34,8 @@ from .basis import Adapted, Basis, adapted, family_cost, number_of_products, pol
 
 BLOCKS = 64
 """Blocks of points. More make steadier errors and use more of the pairs: 31/32 of them here."""
+BLOCKS_OF_SAMPLES = 32
+"""Blocks of points that a user has, who may have few."""
 PILOT = 2**13
 """Points of the pilot, whose values centre the functions and plan the size of the sample."""
 DEFAULT_BUDGET = 2**20
@@ -147,10 +149,10 @@ def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
     return join(parts)
 
 
-def _in_blocks(x: Tensor, f: Tensor, weight: Tensor) -> Sample:
+def _in_blocks(x: Tensor, f: Tensor, weight: Tensor, blocks: int = BLOCKS) -> Sample:
     """Points, centred values and weights as a sample, in the type of the points."""
     parts = (x, f * weight[:, None], weight)
-    return Sample(*(a.to(x.dtype).unflatten(0, (BLOCKS, -1)) for a in parts))
+    return Sample(*(a.to(x.dtype).unflatten(0, (blocks, -1)) for a in parts))
 
 
 def join(samples: list[Sample]) -> Sample:
@@ -213,17 +215,19 @@ def kernel_spectrum_from_samples(
 ) -> OrderSpectrum:
     """Spectrum from points [n, d] drawn from `inputs` and values [n] or [n, m] the user has.
 
-    One part in BLOCKS + 1 centres the values, the rest is measured. With no function to look at,
+    One part in 33 centres the values, the rest is measured. With no function to look at,
     the basis is that of polynomials, and what it leaves out is not known.
     """
-    n = len(x) // (BLOCKS + 1)
+    blocks = BLOCKS_OF_SAMPLES
+    n = len(x) // (blocks + 1)
+    measured = slice(n, n * (blocks + 1))
     values = y.reshape(len(x), -1)
     centre = values[:n].double().mean(dim=0)
-    values = (values[n : n * (BLOCKS + 1)] - centre.to(values)).to(x.dtype)
-    sample = _in_blocks(x[n : n * (BLOCKS + 1)], values, torch.ones(n * BLOCKS).to(values))
+    values = (values[measured] - centre.to(values)).to(x.dtype)
+    sample = _in_blocks(x[measured], values, torch.ones(n * blocks).to(values), blocks)
     rounding = 8 * torch.finfo(y.dtype).eps * y.abs().max().item()
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
-    basis = polynomials(inputs, max_order, sample=n * BLOCKS)
+    basis = polynomials(inputs, max_order, sample=n * blocks)
     spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant)
     method = f"ANOVA kernel (degree {'/'.join(map(str, basis.degrees))} by order)"
     spectrum = replace(spectrum, method=method, left_out=np.full(len(spectrum.variance), np.nan))
