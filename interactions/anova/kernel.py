@@ -195,7 +195,7 @@ def prepared_spectrum(
     while True:
         have = sample.x.shape[1]
         wanted = max(math.ceil(needed / BLOCKS), have + have // GROWTH, 4)
-        wanted = min(wanted, have + have // 2) if have else wanted
+        wanted = min(max(wanted, have + 1), have + have // 2 + 1) if have else wanted
         # The check afterwards takes a part.
         affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
         limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS

@@ -290,3 +290,11 @@ def test_hundreds_of_inputs_are_measured_where_differences_refuse() -> None:
     assert np.abs(z).max() < 4
     with pytest.raises(ValueError, match=r"need [\d,]+ evaluations at least"):
         measure(f, inputs, max_order=3, method="differences")
+
+
+def test_a_small_sample_that_misses_a_loose_tolerance_grows() -> None:
+    """By a point in every block at least, however few there are."""
+    f = Product((0, 1, 2))
+    for seed in range(20):
+        s = measure(f, FIVE, tolerance=0.1, seed=seed)
+        assert s.share_standard_error.max() <= 0.1
