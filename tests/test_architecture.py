@@ -162,7 +162,10 @@ def test_no_module_imports_what_imports_it() -> None:
 def test_no_question_and_no_figure_imports_another(folder: str) -> None:
     for path in files(folder):
         beside = {name for name in imported(path) if name.startswith(folder.replace("/", "."))}
-        assert beside <= {"figures.style"}, f"{module_of(path)} imports {sorted(beside)}"
+        # Two pictures are drawn from the table of regularizers, a file each.
+        assert beside <= {"figures.style", "figures.importance"}, (
+            f"{module_of(path)} imports {sorted(beside)}"
+        )
 
 
 def test_questions_know_no_published_number() -> None:

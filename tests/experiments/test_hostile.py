@@ -171,7 +171,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "no test points": (set_("test_points=0"), r"test_points must lie in \[1, 1e7\], got 0"),
     "no batch": (set_("batch_size=0"), "batch_size must lie in"),
     "no repeats": (set_("repeats=0"), "repeats must lie in"),
-    "repeats without end": (set_("repeats=10**9"), "expected something like repeats=3"),
+    "repeats without end": (set_("repeats=10**9"), "expected something like repeats=5"),
     "steps below 0": (set_("steps=-5"), "steps must lie in"),
     "width of a billion": (set_("width=1000000000"), r"width must lie in \[1, 1e4\]"),
     "width of 400 digits": (set_(f"width={LONG}"), "width must lie in"),
@@ -556,11 +556,13 @@ def test_a_compressed_table_of_other_contents(content: bytes, refused, out: Path
 
 
 def test_a_picture_that_is_none_is_named(tmp_path: Path) -> None:
-    from paper_results.report.pages import Picture
+    from paper_results.report.pictures import Picture
 
     for content in (b"", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a", b"<svg/>"):
+        picture = Picture("mine", "mine", tmp_path / "mine.png")
+        picture.file.write_bytes(content)
         with pytest.raises(UserError, match=r"mine\.png is not a picture"):
-            _ = Picture("mine", "mine", content, tmp_path / "mine.png").data_uri
+            picture.packed()
 
 
 def _zip(path: Path, members: dict[str, bytes]) -> bytes:

@@ -178,7 +178,7 @@ def test_fig_4_comes_again() -> None:
 def test_fig_5_and_c1_come_again(width: int) -> None:
     """When the loss first rises is a matter of rounding: a network alone may stop elsewhere."""
     run = stored("pure_noise", "released")
-    less = {"widths": (width,), "rates": (0.0,), "boosted_trees": False}
+    less = {"widths": (width,), "rates": (0.0,), "boosted_trees": False, "rules": ("first rise",)}
     new = again(run, **less, tolerance=0.03)
     old = of(run.table, width=width, rate=0.0, measure="unbiased", order="2")
     assert_among(of(new, order="2")["share"].mean(), old["share"])
