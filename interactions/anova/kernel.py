@@ -33,7 +33,7 @@ from ._tilt import PLAIN
 from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
 
 BLOCKS = 64
-"""Blocks of points. More make steadier errors and use more of the pairs: 31/32 of them here."""
+"""Blocks of points. More make steadier errors and use more of the pairs: 63/64 of them here."""
 BLOCKS_OF_SAMPLES = 32
 """Blocks of points that a user has, who may have few."""
 PILOT = 2**13
@@ -194,8 +194,9 @@ def prepared_spectrum(
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
         have = sample.x.shape[1]
-        wanted = max(math.ceil(needed / BLOCKS), have + have // GROWTH, 4)
-        wanted = min(max(wanted, have + 1), have + have // 2 + 1) if have else wanted
+        wanted = max(math.ceil(needed / BLOCKS), 4)
+        if have:
+            wanted = min(max(wanted, have + have // GROWTH, have + 1), have + have // 2 + 1)
         # The check afterwards takes a part.
         affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
         limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS
@@ -215,8 +216,8 @@ def kernel_spectrum_from_samples(
 ) -> OrderSpectrum:
     """Spectrum from points [n, d] drawn from `inputs` and values [n] or [n, m] the user has.
 
-    One part in 33 centres the values, the rest is measured. With no function to look at,
-    the basis is that of polynomials, and what it leaves out is not known.
+    One block in BLOCKS_OF_SAMPLES + 1 centres the values, the rest are measured. With no function
+    to look at, the basis is that of polynomials, and what it leaves out is not known.
     """
     blocks = BLOCKS_OF_SAMPLES
     n = len(x) // (blocks + 1)
@@ -387,9 +388,7 @@ def _spectrum_of_some(
 
 def _points_needed(shares: ArrayMean, points: int, tolerance: float) -> int:
     """Points N at which linear / N + quadratic / N^2 is the squared tolerance, for every share."""
-    # A pilot's linear part is mostly noise, which would be extrapolated far: it is taken low.
-    linear = shares.linear
-    linear = np.nan_to_num(linear).max() * points
+    linear = np.nan_to_num(shares.linear).max() * points
     quadratic = np.nan_to_num(shares.quadratic).max() * points**2
     goal = max(tolerance, 1e-9) ** 2
     return math.ceil(1.1 * (linear + math.sqrt(linear**2 + 4 * goal * quadratic)) / (2 * goal))

@@ -79,19 +79,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`deciding` is the piece of evidence the verdict rests on."""
+    """`kind` is the verdict in a word or two, in which what was not run is open.
+
+    `deciding` is the piece of evidence it rests on.
+    """
 
     claim: Claim
+    kind: str
     text: str
     deciding: Evidence
     evidence: tuple[Evidence, ...]
-
-    @property
-    def kind(self) -> str:
-        """The verdict in a word or two; what was not run is open."""
-        if " only if " in self.text.partition(";")[0]:
-            return ONLY_IF
-        return OPEN if self.text.startswith((NOT_RUN, NOT_DECIDED)) else self.text
 
 
 def judge(claim: Claim, folders: Sequence[Path]) -> Verdict:
@@ -105,17 +102,19 @@ def conclude(claim: Claim, evidence: tuple[Evidence, ...]) -> Verdict:
     It rests on the claim's own checks first; once these are all inside, on its conditions.
     """
     yes, no = ("shown", "not shown") if claim.is_finding else ("holds", "does not hold")
-    for state, text in ((OUTSIDE, no), (MISSING, NOT_RUN), (OPEN, NOT_DECIDED)):
+    kinds = {OUTSIDE: (no, no), MISSING: (OPEN, NOT_RUN), OPEN: (OPEN, NOT_DECIDED)}
+    for state, (kind, text) in kinds.items():
         for e in evidence:
             if e.check.only_if is None and e.state == state:
-                return Verdict(claim, text, e, evidence)
+                return Verdict(claim, kind, text, e, evidence)
     limits = _limits(evidence)
     if not limits:
-        return Verdict(claim, yes, evidence[0], evidence)
+        return Verdict(claim, yes, yes, evidence[0], evidence)
     first, *others = limits
     texts = {OUTSIDE: f"{yes} {_only_if(limits[first])}", MISSING: NOT_RUN, OPEN: NOT_DECIDED}
     text = "; ".join([texts[first], *(f"{state}: {_only_if(limits[state])}" for state in others)])
-    return Verdict(claim, text, limits[first][0], evidence)
+    kind = ONLY_IF if first == OUTSIDE else OPEN
+    return Verdict(claim, kind, text, limits[first][0], evidence)
 
 
 def _limits(evidence: Sequence[Evidence]) -> dict[str, list[Evidence]]:

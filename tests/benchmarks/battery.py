@@ -19,6 +19,7 @@ import os
 import platform
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def add(out: Path, row: dict) -> None:
 
 def made_with() -> str:
     return (
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; "
         f"{platform.machine()}; {os.cpu_count()} cores; {torch.get_num_threads()} threads a run; "
         f"Python {platform.python_version()}; torch {torch.__version__}; "
         f"numpy {np.__version__}; scipy {scipy.__version__}"

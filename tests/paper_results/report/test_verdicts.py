@@ -77,6 +77,20 @@ def test_open_conditions_are_shown_beside_those_that_fail(monkeypatch, condition
     assert verdict_on(monkeypatch, (IN, None), *conditions).text == text
 
 
+def test_the_kind_of_a_verdict_is_that_of_its_worst_number(monkeypatch) -> None:
+    """What was not run is open, and so is a claim with a condition that is."""
+    kinds = {
+        ((IN, None),): "holds",
+        ((OUT, None), (OPEN, None)): "does not hold",
+        ((IN, None), (NO_RUN, None)): "open",
+        ((IN, None), (OUT, "it rains"), (OPEN, "it snows")): "only if",
+        ((IN, None), (NO_RUN, "it rains")): "open",
+        ((IN, None), (OPEN, "it rains")): "open",
+    }
+    for checks, kind in kinds.items():
+        assert verdict_on(monkeypatch, *checks).kind == kind
+
+
 def test_a_finding_is_shown_where_a_claim_holds(monkeypatch) -> None:
     assert verdict_on(monkeypatch, (IN, None), name="E0").text == "shown"
     assert verdict_on(monkeypatch, (OUT, None), name="E0").text == "not shown"
