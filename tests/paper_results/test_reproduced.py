@@ -96,19 +96,16 @@ def test_fig_7_comes_out_for_generators_1_and_2() -> None:
     assert gaps.max() <= 0.05
 
 
-def test_fig_6_ends_where_the_published_runs_end_but_at_one_rate() -> None:
-    """Test error at the last epoch within three standard errors of both means; .25 is not."""
-    table = stored("bike_share", "released").table
-    last = table[(table["quantity"] == "test_mse") & (table["epoch"] == 475)]
-    ours = last.groupby("rate")["value"].agg(["mean", "sem"])
-    read = published("fig6")
-    read = read[(read["quantity"] == "test_mse") & (read["epoch"] == 475)].set_index("dropout_rate")
-    # The drawn spread is that of 5 runs.
-    error = (ours["sem"] ** 2 + read["spread"] ** 2 / 4) ** 0.5
-    gap = (ours["mean"] - read["mean"]).abs()
-    assert len(gap) == 6
-    assert gap.index[gap > 3 * error].tolist() == [0.25]
-    assert gap[0.25] < 0.1 * read["mean"][0.25]
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.125, 0.25, 0.375, 0.5])
+def test_fig_6_is_the_published_one_over_its_last_epochs(rate: float) -> None:
+    """Mean test error of epochs 200 to 475, within three standard errors of both means."""
+    table = of(stored("bike_share", "released").table, quantity="test_mse", rate=rate)
+    ours = table[table["epoch"].between(200, 475)].groupby("repeat")["value"].mean()
+    read = of(published("fig6"), quantity="test_mse", dropout_rate=rate)
+    read = read[read["epoch"].between(200, 475)]
+    # The drawn spread is that of 5 runs, and of one epoch: averaging them is not counted on.
+    error = (ours.sem() ** 2 + (read["spread"] ** 2).mean() / 4) ** 0.5
+    assert abs(ours.mean() - read["mean"].mean()) <= 3 * error
 
 
 def test_table_c1_lies_within_the_released_logs_runs() -> None:
