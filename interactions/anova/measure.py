@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..inputs import Empirical, Inputs, check_order
+from ..inputs import Inputs, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
@@ -28,7 +28,6 @@ EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
 """Points of the largest grid that "auto" takes."""
-OF_THESE_ROWS = "intervals of these rows, not of their population"
 LEFT_OUT = 0.01
 """Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
 is the tolerance instead where that is larger."""
@@ -140,10 +139,9 @@ def order_spectrum(
 
 def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
     """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
-    if not isinstance(inputs, Empirical):
+    if not inputs.note:
         return spectrum
-    how = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
-    return replace(spectrum, method=f"{spectrum.method}, {how}")
+    return replace(spectrum, method=f"{spectrum.method}, {inputs.note}")
 
 
 def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:
