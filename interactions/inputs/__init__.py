@@ -8,12 +8,14 @@ its quantile function and the three-term recurrence of its orthonormal polynomia
 
 from .base import FEW_VALUES, Inputs, check_order
 from .empirical import Empirical
+from .marginals import Marginals
 from .plain import Normal, Rademacher, Uniform
 
 __all__ = [
     "FEW_VALUES",
     "Empirical",
     "Inputs",
+    "Marginals",
     "Normal",
     "Rademacher",
     "Uniform",
