@@ -139,9 +139,9 @@ def order_spectrum(
 
 def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
     """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
-    if not inputs.note:
+    if not inputs.caveat:
         return spectrum
-    return replace(spectrum, method=f"{spectrum.method}, {inputs.note}")
+    return replace(spectrum, method=f"{spectrum.method}, {inputs.caveat}")
 
 
 def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import numbers
-from ..inputs.empirical import OF_THESE_ROWS, Empirical
+from ..inputs import OF_THESE_ROWS, Empirical
 from ..spectrum import OrderSpectrum
 from .exact import ROUNDING
 from .measure import order_spectrum

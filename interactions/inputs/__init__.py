@@ -7,12 +7,13 @@ its quantile function and the three-term recurrence of its orthonormal polynomia
 """
 
 from .base import FEW_VALUES, Inputs, check_order
-from .empirical import Empirical
+from .empirical import OF_THESE_ROWS, Empirical
 from .marginals import Marginals
 from .plain import Normal, Rademacher, Uniform
 
 __all__ = [
     "FEW_VALUES",
+    "OF_THESE_ROWS",
     "Empirical",
     "Inputs",
     "Marginals",

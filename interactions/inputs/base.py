@@ -40,8 +40,8 @@ class Inputs(ABC):
         Number of inputs d.
     names : tuple of d str, or None
         What the inputs are called, where they have names.
-    note : str
-        What a result must say of where its points came from, if anything.
+    caveat : str
+        What is easily forgotten of a result under these inputs, which its `method` then says.
     alike : bool
         Whether all inputs have the same marginal, so that what holds for one holds for each.
     uneven : bool
@@ -52,7 +52,7 @@ class Inputs(ABC):
 
     dim: int
     names: tuple[str, ...] | None = None
-    note: str = ""
+    caveat: str = ""
     alike: bool = False
     uneven: bool = False
     encoded: bool = False

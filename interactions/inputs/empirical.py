@@ -49,7 +49,7 @@ class Empirical(Inputs):
     """
 
     uneven = True
-    note = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
+    caveat = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
 
     def __init__(self, data: object, *, groups: Groups | None = None) -> None:
         self._columns = None

@@ -130,7 +130,7 @@ class Marginals(Inputs):
         self.uneven = any(marginal.uneven for marginal in self._marginals)
         self.encoded = any(c is not None and c.levels is not None for c in self._columns)
         if data:
-            self.note = f"intervals of these rows of {', '.join(data)}, not of their population"
+            self.caveat = f"intervals of these rows of {', '.join(data)}, not of their population"
         self._recurrences: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def __repr__(self) -> str:
@@ -146,12 +146,15 @@ class Marginals(Inputs):
 
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
         x, zero = torch.empty_like(u), coordinate.new_zeros(())
-        if coordinate.ndim == 1 and u.shape[-1] == len(coordinate):
+        if u.ndim > 1 and coordinate.shape == u.shape[-1:]:
             for at, j in enumerate(coordinate.tolist()):
                 x[..., at] = self._marginals[j].quantile(u[..., at], zero)
             return x
         which = coordinate.expand_as(u)
-        for j in coordinate.unique().tolist():
+        several = coordinate.unique().tolist()
+        if len(several) == 1:
+            return self._marginals[several[0]].quantile(u, zero)
+        for j in several:
             mine = which == j
             x[mine] = self._marginals[j].quantile(u[mine], zero)
         return x
