@@ -23,6 +23,7 @@ COARSE = 1 / 32
 """Steps between a column's numbers, in its standard deviations, that are refused, and"""
 FINE = 1e-4
 """steps below which points are drawn in the function's own type."""
+FLOAT32 = torch.finfo(torch.float32).eps
 LEVELS = 64
 """Quantiles by which a column's values are looked at."""
 
@@ -31,7 +32,8 @@ Call = Callable[[Tensor], Tensor]
 
 def resolution(types: list[torch.dtype], values: Tensor) -> float:
     """Relative rounding of a function's values [n, m], from the types it takes and returns."""
-    eps = max(torch.finfo(t).eps for t in types if t.is_floating_point)
+    least = torch.finfo(torch.float64).eps
+    eps = max((torch.finfo(t).eps for t in types if t.is_floating_point), default=least)
     # Values in float64 that are all float32 numbers were computed as such.
     single = torch.finfo(torch.float32).eps
     return max(eps, single) if torch.equal(values.float().double(), values) else eps
@@ -116,29 +118,37 @@ def _versions(function: Callable) -> dict[str, int]:
 def points_dtype(inputs: Inputs, dtype: torch.dtype) -> torch.dtype:
     """The type to draw points in for a function of a type, whose numbers the inputs must bear.
 
-    Float32 or float64, for half precision has neither quantiles nor sums.
+    Float32 or float64, for half precision has neither quantiles nor sums. Whole numbers that
+    float32 has as well come in it.
     """
     if dtype == torch.float64:
         return dtype
     levels = ((torch.arange(LEVELS, dtype=torch.float64) + 0.5) / LEVELS)[:, None]
     values = inputs.quantile(levels.expand(-1, inputs.dim), torch.arange(inputs.dim))
+    if not dtype.is_floating_point:
+        return torch.float32 if values.abs().max() < 1 / FLOAT32 else torch.float64
+    # The function's numbers are those of columns, which a group has several of.
+    values = inputs.expand(values)
     size, spread = values.abs().amax(dim=0), values.std(dim=0)
 
     def steps(of: torch.dtype) -> Tensor:
         return torch.where(spread > 0, torch.finfo(of).eps * size / spread, 0.0)
 
+    def called(j: int) -> str:
+        return str(j) if inputs.columns is None else repr(inputs.columns[j])
+
     name = str(dtype).removeprefix("torch.")
     if (size > torch.finfo(dtype).max).any():
         j = int(size.argmax())
         raise FunctionError(
-            f"the function takes {name} numbers, and column {j} holds {size[j]:.3g}, beyond their "
-            "range: scale the column, or compute in float32"
+            f"the function takes {name} numbers, and column {called(j)} holds {size[j]:.3g}, "
+            "beyond their range: scale the column, or compute in float32"
         )
     if (steps(dtype) > COARSE).any():
         j = int(steps(dtype).argmax())
         raise FunctionError(
             f"the function takes {name} numbers, which near {size[j]:.3g} lie up to "
-            f"{torch.finfo(dtype).eps * size[j]:.2g} apart, and column {j} has a standard "
+            f"{torch.finfo(dtype).eps * size[j]:.2g} apart, and column {called(j)} has a standard "
             f"deviation of {spread[j]:.2g} there: its values cannot be told apart. Take an offset "
             "out of the column, or compute in float64 (.double())"
         )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..inputs import Inputs, check_order
+from ..models import as_inputs
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
@@ -117,11 +118,7 @@ def order_spectrum(
         whose values the function's type cannot tell apart; for a budget too small for the method,
         naming the least; and for a memory too small for two points.
     """
-    if not isinstance(inputs, Inputs):
-        raise TypeError(
-            "inputs must be a distribution such as Uniform(-1.0, 1.0, dim=25) or Empirical(data), "
-            f"got {type(inputs).__name__}"
-        )
+    inputs = as_inputs(function, inputs)
     check_order(max_order, inputs.dim)
     if method not in METHODS:
         raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}")
@@ -133,7 +130,9 @@ def order_spectrum(
     spectrum = METHODS[method](
         evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
     )
-    spectrum = replace(spectrum, evaluations=evaluate.evaluations)
+    spectrum = replace(spectrum, evaluations=evaluate.evaluations, outputs=evaluate.names)
+    if evaluate.said:
+        spectrum = replace(spectrum, method=f"{spectrum.method}, {evaluate.said}")
     return with_distribution(_with_rounding(spectrum, evaluate, tolerance), inputs)
 
 
