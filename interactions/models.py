@@ -73,18 +73,18 @@ def as_function(model: object) -> Callable:
 
     Raises
     ------
-    TypeError
-        For what can neither be called nor predict.
+    ValueError
+        For what can neither be called nor predict, and for a class of estimators.
     """
     if isinstance(model, type) and hasattr(model, "predict"):
-        raise TypeError(f"{model.__name__} is a class: fit one, {model.__name__}().fit(x, y)")
+        raise ValueError(f"{model.__name__} is a class: fit one, {model.__name__}().fit(x, y)")
     owner = getattr(model, "__self__", None)
     if isinstance(model, nn.Module) or (callable(model) and not _predicts(owner)):
         return model
     if callable(model):
         return _estimator(owner, model.__name__)
     if not _predicts(model):
-        raise TypeError(f"function must be callable, or an estimator; got {type(model).__name__}")
+        raise ValueError(f"function must be callable, or an estimator; got {type(model).__name__}")
     classes = getattr(model, "classes_", None)
     named = METHODS if classes is not None else ("predict",)
     return _estimator(model, next(name for name in named if hasattr(model, name)))
@@ -301,3 +301,48 @@ def hint(error: Exception) -> str:
             "some arguments are numbers, interactions.models.adapt(model, arguments=..., dtype=...)"
         )
     return ""
+
+
+def one_hot_groups(transformer: object) -> dict[str, list[int]]:
+    """The columns that a fitted encoder makes of each category, by the category's name.
+
+    They are `groups` for the encoded data: `Empirical(encoded, groups=one_hot_groups(encoder))`.
+
+    Parameters
+    ----------
+    transformer : fitted scikit-learn transformer
+        A OneHotEncoder, a Pipeline that ends in one, or a ColumnTransformer with some.
+
+    Raises
+    ------
+    TypeError
+        For a transformer without a fitted OneHotEncoder.
+    """
+    found = dict(_blocks(transformer, None, 0))
+    if not found:
+        raise TypeError(
+            f"{type(transformer).__name__} holds no fitted OneHotEncoder: call its .fit(x) first"
+        )
+    return found
+
+
+def _blocks(
+    transformer: object, columns: Sequence[Hashable] | None, start: int
+) -> Iterator[tuple[str, list[int]]]:
+    """Names and columns of the blocks of a transformer, whose own columns begin at `start`."""
+    if hasattr(transformer, "transformers_"):
+        for name, part, own in transformer.transformers_:
+            yield from _blocks(part, own, transformer.output_indices_[name].start)
+    elif hasattr(transformer, "steps"):
+        yield from _blocks(transformer.steps[-1][1], columns, start)
+    elif hasattr(transformer, "categories_") and hasattr(transformer, "drop_idx_"):
+        names = getattr(transformer, "feature_names_in_", columns)
+        names = range(len(transformer.categories_)) if names is None else names
+        dropped = transformer.drop_idx_
+        # Columns of rare categories are one, where the encoder puts these together.
+        rare = getattr(transformer, "infrequent_categories_", [None] * len(names))
+        for j, (name, categories) in enumerate(zip(names, transformer.categories_, strict=True)):
+            width = len(categories) - (0 if rare[j] is None else len(rare[j]) - 1)
+            width -= dropped is not None and dropped[j] is not None
+            yield str(name), [*range(start, start + width)]
+            start += width

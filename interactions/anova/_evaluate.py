@@ -23,7 +23,7 @@ from ._function import (
     whole_numbers,
 )
 from ._memory import Batches, plan
-from ._trust import ROUNDING, points_dtype, resolution, why_not_trusted
+from ._trust import ROUNDING, points_dtype, resolution, rounded_inside, why_not_trusted
 
 FIRST = 5
 """Points of the first calls, few, for one may take much memory. No usual number of outputs: a
@@ -136,6 +136,7 @@ class Evaluator:
         why = why_not_trusted(self.function, self, x, values[1:], again, self.precision)
         if why:
             raise FunctionError(why)
+        self.precision = rounded_inside(values[1:], again, self.precision)
         whole = not self.form.dtype.is_floating_point
         tensors = whole or only_tensors(self.function) or self.device.type == "cuda"
         if not (self.form.array or tensors):

@@ -169,7 +169,8 @@ def attempt(
         values = as_values(out, len(x))
         if not torch.isfinite(values).all():
             return not_finite(values.reshape(len(x), -1))
-        names = out.columns if isinstance(out, pd.DataFrame) else getattr(function, "outputs", None)
+        names = function.outputs if isinstance(function, (Adapted, Estimator)) else None
+        names = out.columns if isinstance(out, pd.DataFrame) else names
         return values, isinstance(out, Tensor), None if names is None else tuple(map(str, names))
     except Exception as error:  # whatever a user's function may raise
         return error

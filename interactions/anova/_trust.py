@@ -23,10 +23,10 @@ COARSE = 1 / 32
 """Steps between a column's numbers, in its standard deviations, that are refused, and"""
 FINE = 1e-4
 """steps below which points are drawn in the function's own type."""
-FLOAT32 = torch.finfo(torch.float32).eps
 LEVELS = 64
 """Quantiles by which a column's values are looked at."""
 
+FLOAT32 = torch.finfo(torch.float32).eps
 Call = Callable[[Tensor], Tensor]
 
 
@@ -35,8 +35,14 @@ def resolution(types: list[torch.dtype], values: Tensor) -> float:
     least = torch.finfo(torch.float64).eps
     eps = max((torch.finfo(t).eps for t in types if t.is_floating_point), default=least)
     # Values in float64 that are all float32 numbers were computed as such.
-    single = torch.finfo(torch.float32).eps
-    return max(eps, single) if torch.equal(values.float().double(), values) else eps
+    return max(eps, FLOAT32) if torch.equal(values.float().double(), values) else eps
+
+
+def rounded_inside(values: Tensor, again: Tensor, precision: float) -> float:
+    """The relative rounding of values [n, m] that two answers show, where it is float32's."""
+    size = torch.maximum(values.abs(), again.abs()).amax(dim=0)
+    differ = (values - again).abs() > ROUNDING * precision * size
+    return max(precision, FLOAT32) if differ.any() else precision
 
 
 def why_not_trusted(
@@ -57,10 +63,11 @@ def why_not_trusted(
     noise = off.square().mean(dim=0) / 2 / torch.where(spread > 0, spread.square(), torch.nan)
     noise = torch.where(flat & (off.amax(dim=0) <= ROUNDING * precision * size), 0.0, noise)
     # Float32 inside of a function leaves its trace in float64 answers.
-    unit = max(precision, torch.finfo(torch.float32).eps) * size
+    unit = max(precision, FLOAT32) * size
     rounding = off.amax(dim=0) <= COMPANY * unit
     first, second = call(x), call(x)
-    repeats = ((first - second).abs() <= ROUNDING * precision * size).all()
+    # Sums in float32 may be added up in another order from call to call, on the same points.
+    repeats = ((first - second).abs() <= ROUNDING * unit).all()
     if repeats and bool(((noise <= NOISE) & rounding | (noise == 0)).all()):
         return None
     worst = int(off.amax(dim=0).argmax())
