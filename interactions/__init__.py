@@ -3,7 +3,7 @@
 from .anova import order_spectrum, order_spectrum_from_samples
 from .comparison import Selectivity, selectivity
 from .dropout import Dropout
-from .inputs import Empirical, Inputs, Normal, Rademacher, Uniform
+from .inputs import Empirical, Inputs, Marginals, Normal, Rademacher, Uniform
 from .networks import (
     FirstRise,
     FitResult,
@@ -27,6 +27,7 @@ __all__ = [
     "FitResult",
     "Inputs",
     "MLPEnsemble",
+    "Marginals",
     "MaskedStream",
     "Normal",
     "OrderSpectrum",

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .inputs import Empirical, Inputs, check_order
+from .inputs import Inputs, check_order
 from .spectrum import OrderSpectrum
 
 QUADRATURE = 80
@@ -197,7 +197,7 @@ def _inner(a: Part, b: Part, inputs: Inputs) -> float:
 
 
 def _nodes(factors: tuple[Factor, ...], j: int, inputs: Inputs) -> tuple[Tensor, Tensor]:
-    if isinstance(inputs, Empirical):
+    if inputs.discrete(j):
         # A factor may be a table that holds nothing between the values of its column.
         return tuple(map(torch.as_tensor, inputs.support(j)))
     kinks = [kink for h in factors for kink in h.kinks]

@@ -52,6 +52,8 @@ class OrderSpectrum:
         why it does not claim to have converged where it has not.
     checks : tuple of str
         What was looked at, beside the estimates, and found to agree with them.
+    outputs : tuple of str, optional
+        Names of the outputs, in their order.
     """
 
     variance: np.ndarray
@@ -66,6 +68,7 @@ class OrderSpectrum:
     left_out: np.ndarray | float = 0.0
     reason: str = ""
     checks: tuple[str, ...] = ()
+    outputs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("standard_error", "share", "share_standard_error"):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inputs import FEW_VALUES, Empirical, Inputs
+from ..inputs import FEW_VALUES, Inputs
 
 FINE = 80
 """Nodes of the rule that makes functions orthonormal, on every piece between kinks."""
@@ -62,8 +62,8 @@ def axes(inputs: Inputs, size: int, *, whole: set[int], kinks: Sequence[float] =
     for j, values in enumerate(inputs.support_sizes):
         if j in whole or values <= size:
             made.append(_every_value(inputs, j))
-        elif made and not isinstance(inputs, Empirical):
-            made.append(made[0])  # all inputs of the other distributions are alike
+        elif made and inputs.alike:
+            made.append(made[0])
         else:
             made.append(_between(inputs, j, size, kinks))
     return made
@@ -87,7 +87,7 @@ def _every_value(inputs: Inputs, coordinate: int) -> Axis:
 
 
 def _between(inputs: Inputs, coordinate: int, size: int, kinks: Sequence[float]) -> Axis:
-    if isinstance(inputs, Empirical):
+    if inputs.discrete(coordinate):
         nodes, edges = inputs.nodes(size, coordinate), np.empty(0)
         x, weights = inputs.support(coordinate)
     else:

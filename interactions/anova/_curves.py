@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Empirical, Inputs
+from ..inputs import Inputs
 from ._evaluate import Evaluator
 from ._pilot import FEW_INPUTS, Look
 
@@ -42,7 +42,7 @@ def first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
     """
     knots = inputs.knots(KNOTS, coordinate=coordinate)
     few = inputs.dim <= FEW_INPUTS
-    if not few or not isinstance(inputs, Empirical) or len(knots) >= KNOTS:
+    if not few or not inputs.discrete(coordinate) or len(knots) >= KNOTS:
         return knots
     values, _ = inputs.support(coordinate)
     rows = np.linspace(0, len(values) - 1, min(len(values), KNOTS)).round().astype(int)
@@ -56,7 +56,7 @@ def told_apart(knots: np.ndarray, dtype: torch.dtype) -> np.ndarray:
 
 def _between(inputs: Inputs, coordinate: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """A value of the input between each two that are given, where there is one."""
-    if not isinstance(inputs, Empirical):
+    if not inputs.discrete(coordinate):
         return (low + high) / 2
     values, _ = inputs.support(coordinate)
     a, b = np.searchsorted(values, low), np.searchsorted(values, high)
@@ -189,7 +189,7 @@ def check_points(
     strata = torch.arange(CHECK_POINTS, **like)
     u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
     mass = torch.ones_like(u)
-    if look.tilt is not None or isinstance(inputs, Empirical):
+    if look.tilt is not None or inputs.uneven:
         u, mass = (look.tilt or look.rare).along(j, u)
         mass = mass * CHECK_POINTS / mass.sum()
     return inputs.quantile(u, torch.full_like(u, j, dtype=torch.long)), mass

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..inputs import Inputs
+from ..models import Adapted, Estimator, as_function, hint
 from ._function import (
     Form,
     FunctionError,
@@ -19,9 +20,10 @@ from ._function import (
     means_arrays,
     not_finite,
     only_tensors,
+    whole_numbers,
 )
 from ._memory import Batches, plan
-from ._trust import ROUNDING, points_dtype, resolution, why_not_trusted
+from ._trust import ROUNDING, points_dtype, resolution, rounded_inside, why_not_trusted
 
 FIRST = 5
 """Points of the first calls, few, for one may take much memory. No usual number of outputs: a
@@ -69,6 +71,10 @@ class Evaluator:
     ----------
     outputs : int or None
         m, or None where the function returns [n].
+    names : tuple of str or None
+        Of the outputs: classes of an estimator, columns of a data frame, keys of a dict.
+    said : str
+        What a result must say of the function, if anything.
     evaluations : int
         Points evaluated so far, those of the checks included.
     dtype, device
@@ -88,9 +94,9 @@ class Evaluator:
         budget: int | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        if not callable(function):
-            hint = ": pass its .predict" if hasattr(function, "predict") else ""
-            raise FunctionError(f"function must be callable, got {type(function).__name__}{hint}")
+        function = as_function(function)
+        if isinstance(function, Adapted):
+            function = function.bound(inputs.columns)
         # Frozen TorchScript has no mode any more.
         modules = function.modules() if isinstance(function, nn.Module) else ()
         if any(getattr(m, "training", False) for m in modules):
@@ -107,6 +113,7 @@ class Evaluator:
                 f"may take; it is {budget}"
             )
         self.function = function
+        self.said = function.said if isinstance(function, Estimator) else ""
         self.inputs = inputs
         self.evaluations = 0
         self._changes_points = False
@@ -119,7 +126,7 @@ class Evaluator:
         x = self.inputs.sample(PROBE, generator=seed).to(self.device)
         self.offset = torch.zeros(1, dtype=torch.float64, device=self.device)
         self._low = self._high = self.offset
-        first, tensor = self._settle_form(x[:FIRST])
+        first, tensor, names = self._settle_form(x[:FIRST])
         self.dtype = points_dtype(self.inputs, self.form.dtype)
         self._settle_batches(x, first[0].numel())
         values = self(x)
@@ -129,22 +136,26 @@ class Evaluator:
         why = why_not_trusted(self.function, self, x, values[1:], again, self.precision)
         if why:
             raise FunctionError(why)
-        if not (self.form.array or only_tensors(self.function) or self.device.type == "cuda"):
+        self.precision = rounded_inside(values[1:], again, self.precision)
+        whole = not self.form.dtype.is_floating_point
+        tensors = whole or only_tensors(self.function) or self.device.type == "cuda"
+        if not (self.form.array or tensors):
             values = self._settle_array(x, values, tensor=tensor)
         self.outputs = None if first.ndim == 1 else values.shape[1]
+        self.names = names if names is not None and len(names) == values.shape[1] else None
         # A copy of every point costs as much as a cheap function.
         self._copy = self._changes_points or self.form.gradients
         self.offset = values.mean(dim=0)
         self._low, self._high = (values - self.offset).aminmax(dim=0)
         self._check_rounding(seed, budget)
 
-    def _settle_form(self, x: Tensor) -> tuple[Tensor, bool]:
-        """Find the first form the function takes; its answer, and whether that was a tensor."""
-        failure = None
-        if isinstance(self.function, nn.Module):
+    def _settle_form(self, x: Tensor) -> tuple[Tensor, bool, tuple[str, ...] | None]:
+        """Find the first form the function takes; its answer, as `attempt` has it."""
+        if isinstance(self.function, nn.Module) and not whole_numbers(self.inputs):
             # What a module cannot tell apart it must not be given in another type either.
-            points_dtype(self.inputs, next(forms(self.function)).dtype)
-        for form in forms(self.function):
+            points_dtype(self.inputs, next(forms(self.function, self.inputs)).dtype)
+        failures = []
+        for form in forms(self.function, self.inputs):
             answer = self._attempt(x, form)
             if isinstance(answer, Exception) and "grad" in str(answer):
                 form = form._replace(gradients=True)
@@ -152,16 +163,23 @@ class Evaluator:
             if not isinstance(answer, Exception):
                 self.form = form
                 return answer
-            failure = failure or answer
+            failures.append((form, answer))
+        failure = failures[0][1]
         if isinstance(failure, FunctionError):
             raise failure
-        raise FunctionError(
-            f"the function failed on {len(x)} points of shape {tuple(x.shape)}: {failure}"
-        ) from failure
+        given = self.inputs.expand(x).shape
+        text = f"the function failed on {len(x)} points of shape {tuple(given)}: {failure}"
+        frames = [e for form, e in failures if form.frame is not None and e is not failure]
+        if frames:
+            text += f"; given a data frame: {frames[0]}"
+        raise FunctionError(text + hint(failure)) from failure
 
-    def _attempt(self, x: Tensor, form: Form) -> tuple[Tensor, bool] | Exception:
+    def _attempt(
+        self, x: Tensor, form: Form
+    ) -> tuple[Tensor, bool, tuple[str, ...] | None] | Exception:
         self.evaluations += len(x)
-        return attempt(self.function, x, form)
+        named = self.inputs.columns is not None
+        return attempt(self.function, self.inputs.expand(x), form, named=named)
 
     def _settle_batches(self, x: Tensor, outputs: int) -> None:
         """Plan how many points a call takes."""
@@ -169,7 +187,7 @@ class Evaluator:
 
         def run(n: int) -> Tensor:
             self.evaluations += n
-            return as_values(call(self.function, x[:n], self.form)[0], n)
+            return as_values(call(self.function, self.inputs.expand(x[:n]), self.form)[0], n)
 
         planned = plan(
             run, few=FIRST, more=PROBE, least=least, memory=self.memory, device=self.device
@@ -249,7 +267,8 @@ class Evaluator:
 
     def _values(self, x: Tensor) -> Tensor:
         self.evaluations += len(x)
-        out, changed = call(self.function, x, self.form, copy=self._copy)
+        own = self.inputs.expand(x)
+        out, changed = call(self.function, own, self.form, copy=self._copy)
         self._changes_points |= changed
         if changed and not self._copy:
             raise FunctionError(

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
+
+from ..inputs import Inputs
+from ..models import Adapted, Estimator
+
+WHOLE = 256
+"""Points whose expanded columns are looked at for integers."""
 
 
 class FunctionError(ValueError):
@@ -17,14 +24,15 @@ class FunctionError(ValueError):
 
 
 class Form(NamedTuple):
-    """What a function is handed: tensors or arrays, of which type, with gradients or without."""
+    """What a function is handed: tensors or arrays, of which type, with gradients or without.
+
+    Or the data frames that `frame` makes of arrays.
+    """
 
     dtype: torch.dtype
     array: bool = False
     gradients: bool = False
-
-    def __str__(self) -> str:
-        return f"{str(self.dtype).removeprefix('torch.')} {'arrays' if self.array else 'tensors'}"
+    frame: Callable[[np.ndarray], pd.DataFrame] | None = None
 
 
 def only_tensors(function: Callable) -> bool:
@@ -33,16 +41,44 @@ def only_tensors(function: Callable) -> bool:
     return compiled or isinstance(function, (nn.Module, torch.jit.ScriptFunction))
 
 
-def forms(function: Callable) -> Iterator[Form]:
-    """Forms in the order they are tried, the most precise that a function may take first."""
+def forms(function: Callable, inputs: Inputs) -> Iterator[Form]:
+    """Forms in the order they are tried, the most precise that a function may take first.
+
+    Data frames come first where numbers stand for something else, and last where arrays would do.
+    Whole numbers come last: functions that take others take them as well.
+    """
     half = (torch.float16, torch.bfloat16)
+    frames = [Form(torch.float64, array=True, frame=inputs.frame)]
+    arrays = [Form(dtype, array=True) for dtype in (torch.float64, torch.float32)]
+    if isinstance(function, Estimator):
+        yield from () if function.columns is None and not inputs.encoded else frames
+        # Codes of categories are not what an estimator was fitted on.
+        yield from () if inputs.encoded else arrays
+        yield from () if function.columns is not None or inputs.columns is None else frames
+        return
+    if isinstance(function, Adapted):
+        yield from map(Form, function.dtypes)
+        return
     if isinstance(function, nn.Module):
         own = (p.dtype for p in function.parameters() if p.is_floating_point())
         yield from map(Form, dict.fromkeys([*own, torch.float64, torch.float32, *half]))
     else:
+        yield from frames if inputs.encoded else ()
         yield from map(Form, (torch.float64, torch.float32))
-        yield from (Form(dtype, array=True) for dtype in (torch.float64, torch.float32))
+        yield from arrays
+        yield from () if inputs.encoded or inputs.columns is None else frames
         yield from map(Form, half)
+    if whole_numbers(inputs):
+        yield Form(torch.long)
+
+
+def whole_numbers(inputs: Inputs) -> bool:
+    """Whether inputs take finitely many values, and what the function receives are integers."""
+    if not np.isfinite(inputs.support_sizes).all():
+        return False
+    x = inputs.expand(inputs.sample(WHOLE, generator=0))
+    values = (inputs.support(j)[0] for j in range(inputs.dim))
+    return torch.equal(x, x.round()) and all((v == np.rint(v)).all() for v in values)
 
 
 def call(function: Callable, x: Tensor, form: Form, *, copy: bool = True) -> tuple[object, bool]:
@@ -53,7 +89,8 @@ def call(function: Callable, x: Tensor, form: Form, *, copy: bool = True) -> tup
     own = x.to(form.dtype, copy=copy or form.array)
     version = own._version
     with torch.set_grad_enabled(form.gradients):
-        out = function(own.cpu().numpy() if form.array else own)
+        given = own.cpu().numpy() if form.array else own
+        out = function(given if form.frame is None else form.frame(given))
     changed = own._version != version
     if copy and not changed:
         # Torch's count of changes does not see those made through numpy or .data.
@@ -63,17 +100,17 @@ def call(function: Callable, x: Tensor, form: Form, *, copy: bool = True) -> tup
 
 def as_values(out: object, n: int) -> Tensor:
     """The answer to n points as a tensor [n] or [n, m] of its own type, its shape checked."""
-    if isinstance(out, (tuple, dict)) or out is None:
+    if isinstance(out, (tuple, Mapping)) or out is None:
         raise FunctionError(
             "the function must return one tensor or array of shape [n] or [n, m], it returned "
-            f"{'nothing' if out is None else f'a {type(out).__name__}'}"
+            f"{_several(out)}"
         )
     if not isinstance(out, Tensor):
         array = np.asarray(out)
         if array.dtype.kind not in "biufc":
             raise FunctionError(
                 f"the function must return numbers, it returned a {type(out).__name__} of "
-                f"{array.dtype} values"
+                f"{array.dtype} values. Of a classifier measure predict_proba"
             )
         # A copy, for an array may be read-only or used again by the function.
         out = torch.tensor(array)
@@ -93,6 +130,17 @@ def as_values(out: object, n: int) -> Tensor:
     return out
 
 
+def _several(out: tuple | Mapping | None) -> str:
+    """What was returned instead of one thing, and how to take one of several."""
+    if out is None:
+        return "nothing"
+    keys = [*out] if isinstance(out, Mapping) else [*range(len(out))]
+    return (
+        f"a {type(out).__name__} of {keys}: say which is measured, "
+        f"interactions.models.adapt(model, output={keys[0] if keys else 0!r})"
+    )
+
+
 def not_finite(values: Tensor) -> FunctionError:
     """The error for values [n, m] that hold NaN or infinity, naming the first point."""
     row = int(torch.nonzero(~torch.isfinite(values).all(dim=1))[0])
@@ -100,20 +148,30 @@ def not_finite(values: Tensor) -> FunctionError:
     return FunctionError(f"the function returned NaN or infinity (first {what} at point {row})")
 
 
-def attempt(function: Callable, x: Tensor, form: Form) -> tuple[Tensor, bool] | Exception:
-    """The function's values [n, m] in a form and whether they came as a tensor, or why not."""
+def attempt(
+    function: Callable, x: Tensor, form: Form, *, named: bool = False
+) -> tuple[Tensor, bool, tuple[str, ...] | None] | Exception:
+    """The function's values [n, m] in a form, whether as a tensor, and their names; or why not.
+
+    With `named` inputs, estimators that were fitted on data frames are not given arrays.
+    """
     try:
         with warnings.catch_warnings():
-            # A warning of a form that is only tried would speak of points nobody passed. One is
-            # an answer: numpy's functions tell that they were given tensors.
+            # A warning of a form that is only tried would speak of points nobody passed. Some are
+            # an answer: numpy's functions tell that they were given tensors, and estimators that
+            # they were fitted on data frames.
             warnings.simplefilter("ignore")
             if not only_tensors(function):
                 warnings.filterwarnings("error", message=".*__array_wrap__")
+            if named:
+                warnings.filterwarnings("error", message=".*feature names")
             out, _ = call(function, x, form)
         values = as_values(out, len(x))
         if not torch.isfinite(values).all():
             return not_finite(values.reshape(len(x), -1))
-        return values, isinstance(out, Tensor)
+        names = function.outputs if isinstance(function, (Adapted, Estimator)) else None
+        names = out.columns if isinstance(out, pd.DataFrame) else names
+        return values, isinstance(out, Tensor), None if names is None else tuple(map(str, names))
     except Exception as error:  # whatever a user's function may raise
         return error
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..inputs import Empirical
 from ._evaluate import Evaluator
 from ._tilt import PLAIN, Drawn, Tilt, rare_values, towards
 
@@ -68,7 +67,7 @@ class Look:
         Columns of data are taken for such as may, up to `FEW_INPUTS` of them.
         """
         inputs = self.rare.inputs
-        data = isinstance(inputs, Empirical) and inputs.dim <= FEW_INPUTS
+        data = inputs.uneven and inputs.dim <= FEW_INPUTS
         return data or self.fourth() > EVEN
 
     def fourth(self, tilt: Tilt | None = None) -> float:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Empirical, Inputs
+from ..inputs import Inputs
 from ._axes import Axis, points_of
 from ._evaluate import Evaluator
 
@@ -176,7 +176,7 @@ def _drawing(inputs: Inputs, coordinate: int, size: int, axis: Axis) -> Drawing:
     def stratified(rng: np.random.Generator, n: int) -> np.ndarray:
         return (np.arange(2 * size) % size + rng.random((n, 2 * size))) / size
 
-    if not isinstance(inputs, Empirical):
+    if not inputs.discrete(coordinate):
         which = torch.tensor(coordinate)
         return Drawing(
             p, q, lambda *a: inputs.quantile(torch.as_tensor(stratified(*a)), which).numpy()

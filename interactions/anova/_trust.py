@@ -26,15 +26,23 @@ FINE = 1e-4
 LEVELS = 64
 """Quantiles by which a column's values are looked at."""
 
+FLOAT32 = torch.finfo(torch.float32).eps
 Call = Callable[[Tensor], Tensor]
 
 
 def resolution(types: list[torch.dtype], values: Tensor) -> float:
     """Relative rounding of a function's values [n, m], from the types it takes and returns."""
-    eps = max(torch.finfo(t).eps for t in types if t.is_floating_point)
+    least = torch.finfo(torch.float64).eps
+    eps = max((torch.finfo(t).eps for t in types if t.is_floating_point), default=least)
     # Values in float64 that are all float32 numbers were computed as such.
-    single = torch.finfo(torch.float32).eps
-    return max(eps, single) if torch.equal(values.float().double(), values) else eps
+    return max(eps, FLOAT32) if torch.equal(values.float().double(), values) else eps
+
+
+def rounded_inside(values: Tensor, again: Tensor, precision: float) -> float:
+    """The relative rounding of values [n, m] that two answers show, where it is float32's."""
+    size = torch.maximum(values.abs(), again.abs()).amax(dim=0)
+    differ = (values - again).abs() > ROUNDING * precision * size
+    return max(precision, FLOAT32) if differ.any() else precision
 
 
 def why_not_trusted(
@@ -55,10 +63,11 @@ def why_not_trusted(
     noise = off.square().mean(dim=0) / 2 / torch.where(spread > 0, spread.square(), torch.nan)
     noise = torch.where(flat & (off.amax(dim=0) <= ROUNDING * precision * size), 0.0, noise)
     # Float32 inside of a function leaves its trace in float64 answers.
-    unit = max(precision, torch.finfo(torch.float32).eps) * size
+    unit = max(precision, FLOAT32) * size
     rounding = off.amax(dim=0) <= COMPANY * unit
     first, second = call(x), call(x)
-    repeats = ((first - second).abs() <= ROUNDING * precision * size).all()
+    # Sums in float32 may be added up in another order from call to call, on the same points.
+    repeats = ((first - second).abs() <= ROUNDING * unit).all()
     if repeats and bool(((noise <= NOISE) & rounding | (noise == 0)).all()):
         return None
     worst = int(off.amax(dim=0).argmax())
@@ -116,29 +125,37 @@ def _versions(function: Callable) -> dict[str, int]:
 def points_dtype(inputs: Inputs, dtype: torch.dtype) -> torch.dtype:
     """The type to draw points in for a function of a type, whose numbers the inputs must bear.
 
-    Float32 or float64, for half precision has neither quantiles nor sums.
+    Float32 or float64, for half precision has neither quantiles nor sums. Whole numbers that
+    float32 has as well come in it.
     """
     if dtype == torch.float64:
         return dtype
     levels = ((torch.arange(LEVELS, dtype=torch.float64) + 0.5) / LEVELS)[:, None]
     values = inputs.quantile(levels.expand(-1, inputs.dim), torch.arange(inputs.dim))
+    if not dtype.is_floating_point:
+        return torch.float32 if values.abs().max() < 1 / FLOAT32 else torch.float64
+    # The function's numbers are those of columns, which a group has several of.
+    values = inputs.expand(values)
     size, spread = values.abs().amax(dim=0), values.std(dim=0)
 
     def steps(of: torch.dtype) -> Tensor:
         return torch.where(spread > 0, torch.finfo(of).eps * size / spread, 0.0)
 
+    def called(j: int) -> str:
+        return str(j) if inputs.columns is None else repr(inputs.columns[j])
+
     name = str(dtype).removeprefix("torch.")
     if (size > torch.finfo(dtype).max).any():
         j = int(size.argmax())
         raise FunctionError(
-            f"the function takes {name} numbers, and column {j} holds {size[j]:.3g}, beyond their "
-            "range: scale the column, or compute in float32"
+            f"the function takes {name} numbers, and column {called(j)} holds {size[j]:.3g}, "
+            "beyond their range: scale the column, or compute in float32"
         )
     if (steps(dtype) > COARSE).any():
         j = int(steps(dtype).argmax())
         raise FunctionError(
             f"the function takes {name} numbers, which near {size[j]:.3g} lie up to "
-            f"{torch.finfo(dtype).eps * size[j]:.2g} apart, and column {j} has a standard "
+            f"{torch.finfo(dtype).eps * size[j]:.2g} apart, and column {called(j)} has a standard "
             f"deviation of {spread[j]:.2g} there: its values cannot be told apart. Take an offset "
             "out of the column, or compute in float64 (.double())"
         )

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from ..inputs import Inputs
+from ..models import as_inputs
 from ..spectrum import OrderSpectrum
 from ._axes import Axis, axes, few_valued, points_of
 from ._evaluate import Evaluator
@@ -289,13 +290,15 @@ def _refined(
 
 def subset_variances(
     function: Callable, inputs: Inputs, *, size: int = 16
-) -> dict[tuple[int, ...], float]:
+) -> dict[tuple[int, ...] | tuple[str, ...], float]:
     """Variance of every subset's effect, by the tensor grid of `size` nodes per coordinate.
 
-    `function` maps [n, d] to [n] or [n, 1]. The 2^d - 1 subsets come in order of size. Columns of
+    `function` maps [n, d] to [n] or [n, 1]. The 2^d - 1 subsets come in order of size, as tuples of
+    inputs, by name where they have names. Columns of
     up to 128 values are visited in full where 2^24 points allow. Raises GridTooLargeError where the
     grid has more points than that.
     """
+    inputs = as_inputs(function, inputs)
     evaluate = Evaluator(function, inputs, seed=0)
     evaluate.require_one_output("subset_variances")
     whole = few_valued(inputs, 2**24 * (4 / size) ** inputs.dim)
@@ -311,7 +314,10 @@ def subset_variances(
         first, rest = squares.split([1, squares.shape[axis] - 1], dim=axis)
         squares = torch.cat([first, rest.sum(dim=axis, keepdim=True)], dim=axis)
     subsets = (u for k in range(1, inputs.dim + 1) for u in combinations(range(inputs.dim), k))
-    return {u: squares[tuple(int(j in u) for j in range(inputs.dim))].item() for u in subsets}
+    return {
+        inputs.called(u): squares[tuple(int(j in u) for j in range(inputs.dim))].item()
+        for u in subsets
+    }
 
 
 def spectrum_of_grid(table: Tensor, grid: Sequence[Axis], max_order: int) -> np.ndarray:

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..inputs import Empirical, Inputs, check_order
+from ..inputs import Inputs, check_order
+from ..models import as_inputs
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
@@ -28,7 +29,6 @@ EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
 """Points of the largest grid that "auto" takes."""
-OF_THESE_ROWS = "intervals of these rows, not of their population"
 LEFT_OUT = 0.01
 """Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
 is the tolerance instead where that is larger."""
@@ -118,11 +118,7 @@ def order_spectrum(
         whose values the function's type cannot tell apart; for a budget too small for the method,
         naming the least; and for a memory too small for two points.
     """
-    if not isinstance(inputs, Inputs):
-        raise TypeError(
-            "inputs must be a distribution such as Uniform(-1.0, 1.0, dim=25) or Empirical(data), "
-            f"got {type(inputs).__name__}"
-        )
+    inputs = as_inputs(function, inputs)
     check_order(max_order, inputs.dim)
     if method not in METHODS:
         raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}")
@@ -134,16 +130,17 @@ def order_spectrum(
     spectrum = METHODS[method](
         evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
     )
-    spectrum = replace(spectrum, evaluations=evaluate.evaluations)
+    spectrum = replace(spectrum, evaluations=evaluate.evaluations, outputs=evaluate.names)
+    if evaluate.said:
+        spectrum = replace(spectrum, method=f"{spectrum.method}, {evaluate.said}")
     return with_distribution(_with_rounding(spectrum, evaluate, tolerance), inputs)
 
 
 def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
     """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
-    if not isinstance(inputs, Empirical):
+    if not inputs.caveat:
         return spectrum
-    how = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
-    return replace(spectrum, method=f"{spectrum.method}, {how}")
+    return replace(spectrum, method=f"{spectrum.method}, {inputs.caveat}")
 
 
 def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:

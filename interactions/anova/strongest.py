@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..inputs import Inputs, check_order
+from ..models import as_inputs
 from ._evaluate import Evaluator
 from ._pairs import Sample, feature_sums
 from .basis import Basis
@@ -51,8 +52,9 @@ def strongest_interactions(
 
     Parameters
     ----------
-    function : torch module or callable
+    function : torch module, estimator or callable
         Maps [n, d] to [n] or [n, 1].
+    inputs : Inputs or DataFrame
     order : int
         Size of the subsets; there are C(d, order) of them.
     count : int
@@ -63,10 +65,12 @@ def strongest_interactions(
     Returns
     -------
     DataFrame
-        Columns subset (a tuple of inputs), variance, standard_error, share; largest first. `attrs`
+        Columns subset (a tuple of inputs, by name where they have names), variance,
+        standard_error, share; largest first. `attrs`
         holds evaluations, `left_out` (share of variance that the basis may leave out, by its own
         check) and `unseen` [d] (variance of effects with an input that were not measured).
     """
+    inputs = as_inputs(function, inputs)
     check_order(order, inputs.dim)
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     evaluate.require_one_output("strongest_interactions")
@@ -96,6 +100,7 @@ def strongest_interactions(
         for u, variance in itertools.chain(*(t[["subset", "variance"]].values for t in tables)):
             seen[list(u)] += variance
         _say_what_is_unseen(evaluate, found, seen, order, evaluate.evaluations + check, seed)
+    found["subset"] = [inputs.called(u) for u in found["subset"]]
     found.attrs["evaluations"] = evaluate.evaluations
     return found
 
@@ -147,8 +152,9 @@ def _say_what_is_unseen(
     room = certain[likely[-1]]
     largest = found["variance"].max() if len(found) else 0.0
     if room > max(largest, 0.0) and order > 1:
+        which = [*evaluate.inputs.called(sorted(likely.tolist()))]
         warnings.warn(
-            f"inputs {sorted(likely.tolist())} take part in effects of variance {room:.3g} or more "
+            f"inputs {which} take part in effects of variance {room:.3g} or more "
             f"that no subset of up to {order} inputs explains, of which the largest has "
             f"{largest:.3g}: these are of higher order, or too rough or rare for the basis. "
             "superset_index measures a subset without one",

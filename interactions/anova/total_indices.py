@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from ..inputs import Inputs
+from ..models import as_inputs
 from ._evaluate import Evaluator
 
 DEFAULT_BUDGET = 2**18
@@ -41,6 +42,8 @@ class MeanOrder:
     variance : float64 array [...]
         Total variance, from the same points.
     evaluations : int
+    names, outputs : tuples of str, optional
+        Names of the inputs and of the outputs.
     """
 
     mean_order: np.ndarray
@@ -49,6 +52,8 @@ class MeanOrder:
     total_index_standard_error: np.ndarray
     variance: np.ndarray
     evaluations: int
+    names: tuple[str, ...] | None = None
+    outputs: tuple[str, ...] | None = None
 
 
 def mean_order(
@@ -65,11 +70,13 @@ def mean_order(
     Takes the same functions as `order_spectrum`; spends the budget (default 2^18 evaluations,
     d + 1 per point).
     """
+    inputs = as_inputs(function, inputs)
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     result = measure_mean_order(evaluate, budget=budget, seed=seed)
     if evaluate.outputs is not None:
         return result
-    return replace(result, **{k: v[0] for k, v in vars(result).items() if k != "evaluations"})
+    arrays = {k: v[0] for k, v in vars(result).items() if isinstance(v, np.ndarray)}
+    return replace(result, **arrays)
 
 
 def measure_mean_order(evaluate: Evaluator, *, budget: int | None, seed: int) -> MeanOrder:
@@ -112,6 +119,8 @@ def measure_mean_order(evaluate: Evaluator, *, budget: int | None, seed: int) ->
         total_index_standard_error=_standard_error(total),
         variance=spread,
         evaluations=evaluate.evaluations,
+        names=evaluate.inputs.names,
+        outputs=evaluate.names,
     )
 
 
@@ -124,7 +133,7 @@ def _standard_error(batches: np.ndarray) -> np.ndarray:
 def superset_index(
     function: Callable,
     inputs: Inputs,
-    subsets: Iterable[Iterable[int]],
+    subsets: Iterable[Iterable[int | str]],
     *,
     budget: int | None = None,
     memory: int | None = None,
@@ -140,16 +149,16 @@ def superset_index(
     ----------
     function : torch module or callable
         Maps [n, d] to [n] or [n, 1].
-    subsets : sequence of subsets, each of one input or more
+    subsets : sequence of subsets, each of one input or more by name or number
     budget : int, optional
         Evaluations at most (default 2^18), 2^|u| per subset and point.
 
     Returns
     -------
     DataFrame
-        Columns subset (a sorted tuple of inputs), variance, standard_error, share (of the total
-        variance), a row per subset in the order asked for. Estimates are means of squares, and
-        so never negative.
+        Columns subset (a sorted tuple of inputs, by name where they have names), variance,
+        standard_error, share (of the total variance), a row per subset in the order asked for.
+        Estimates are means of squares, and so never negative.
 
     Raises
     ------
@@ -157,10 +166,8 @@ def superset_index(
         For subsets that are empty or repeat an input, a function of several outputs, and a budget
         too small for 64 points per subset.
     """
-    asked = [tuple(sorted(u)) for u in subsets]
-    for u in asked:
-        if not u or len(set(u)) < len(u) or not (u[0] >= 0 and u[-1] < inputs.dim):
-            raise ValueError(f"needs subsets of different inputs 0 .. {inputs.dim - 1}, got {u}")
+    inputs = as_inputs(function, inputs)
+    asked = [_subset(u, inputs) for u in subsets]
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     evaluate.require_one_output("superset_index")
     budget = DEFAULT_BUDGET if budget is None else budget
@@ -194,9 +201,17 @@ def superset_index(
     mean, total = batches[:, :-1].mean(axis=0), batches[:, -1].mean()
     return pd.DataFrame(
         {
-            "subset": asked,
+            "subset": [inputs.called(u) for u in asked],
             "variance": mean,
             "standard_error": _standard_error(batches[:, :-1]),
             "share": mean / (np.nan if evaluate.is_constant(total) else total),
         }
     )
+
+
+def _subset(asked: Iterable[int | str], inputs: Inputs) -> tuple[int, ...]:
+    given = (asked,) if isinstance(asked, str) else (*asked,)
+    u = tuple(sorted(inputs.position(which) for which in given))
+    if not u or len(set(u)) < len(u):
+        raise ValueError(f"needs subsets of different inputs 0 .. {inputs.dim - 1}, got {given}")
+    return u

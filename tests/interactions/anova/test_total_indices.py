@@ -135,7 +135,7 @@ def test_a_subset_no_effect_holds_has_none() -> None:
 def test_impossible_superset_requests_are_refused() -> None:
     f = ishigami()
     for bad in ([()], [(0, 0)], [(0, 3)], [(-1,)]):
-        with pytest.raises(ValueError, match="of different inputs"):
+        with pytest.raises(ValueError, match=r"of different inputs|numbers 0 \.\. 2"):
             superset_index(f, CUBE, bad)
     with pytest.raises(ValueError, match="649 evaluations at least"):
         superset_index(f, CUBE, [(0, 1), (0, 2)], budget=511)
