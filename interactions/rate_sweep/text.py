@@ -1,0 +1,60 @@
+"""A sweep as text that fits a terminal."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+WIDTH = 100
+"""Characters of a line at most; columns beyond it follow below."""
+
+
+def table(frame: pd.DataFrame, best: float) -> str:
+    """The rows of `RateSweep.to_frame` as lines of at most WIDTH characters; shares in percent."""
+    name = str(frame.columns[0])
+    columns = {
+        "error": cells(frame, "error"),
+        "above best": [
+            "best" if rate == best else cell
+            for rate, cell in zip(frame[name], cells(frame, "above_best"), strict=True)
+        ],
+        "variance": cells(frame, "total"),
+    }
+    for share in frame.columns:
+        if share.startswith("share_") and not share.endswith("_se"):
+            columns[f"order {share.removeprefix('share_')}, %"] = cells(frame, share, times=100)
+    first = _aligned(name, [f"{rate:g}" for rate in frame[name]])
+    blocks = [first]
+    for heading, column in columns.items():
+        wider = [a + "  " + b for a, b in zip(blocks[-1], _aligned(heading, column), strict=True)]
+        if len(wider[0]) > WIDTH and blocks[-1] != first:
+            wider = [a + "  " + b for a, b in zip(first, _aligned(heading, column), strict=True)]
+            blocks.append(wider)
+        blocks[-1] = wider
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def cells(frame: pd.DataFrame, column: str, *, times: float = 1.0) -> list[str]:
+    """A column and its standard errors, each "mean ± error"."""
+    pairs = zip(times * frame[column], times * frame[f"{column}_se"], strict=True)
+    return [plus_minus(mean, error) for mean, error in pairs]
+
+
+def plus_minus(mean: float, error: float) -> str:
+    """A number and its error, to two digits of the error; "?" stands for what is not known."""
+    if math.isnan(mean):
+        return "?"
+    if math.isnan(error):
+        return f"{mean:.4g} ± ?"
+    if error == 0:
+        return f"{mean:.4g}"
+    if error < 1e-5 or abs(mean) >= 1e6:
+        return f"{mean:.4g} ± {error:.1e}"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    return f"{mean:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def _aligned(heading: str, column: list[str]) -> list[str]:
+    width = max(map(len, (heading, *column)))
+    return [text.rjust(width) for text in (heading, *column)]
