@@ -22,8 +22,9 @@ LIBRARY = {
     "planted": {"inputs", "spectrum"},
     "theory": {"inputs", "dropout", "spectrum", "planted"},
     "comparison": {"spectrum"},
-    "anova": {"arrays", "inputs", "spectrum"},
+    "anova": {"arrays", "checks", "inputs", "spectrum"},
     "networks": {"inputs", "dropout"},
+    "checks": set(),
     "progress": set(),
     "rate_sweep": {"inputs", "dropout", "progress", "anova"},
 }

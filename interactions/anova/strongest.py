@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..checks import whole_number
 from ..inputs import Inputs, check_order
 from ._evaluate import Evaluator
 from ._pairs import Sample, feature_sums
@@ -68,6 +69,7 @@ def strongest_interactions(
         check) and `unseen` [d] (variance of effects with an input that were not measured).
     """
     check_order(order, inputs.dim)
+    count = whole_number("count", count, least=1)
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     evaluate.require_one_output("strongest_interactions")
     if budget is None:

@@ -30,10 +30,9 @@ def draw(sweep: RateSweep, axes: Sequence[Axes] | None) -> np.ndarray:
     rates = table[name]
     left.errorbar(rates, table["error"], table["error_se"], color="black", marker="o", ms=4)
     near = table[rates.isin([sweep.best_rate, *sweep.tied])]
-    label = "best" + " or tied with it" * (len(near) > 1)
-    left.plot(near[name], near["error"], "o", ms=11, mfc="none", mec="tab:red", label=label)
-    left.set(xlabel=name, ylabel="held-out error")
-    left.legend(frameon=False)
+    left.plot(near[name], near["error"], "o", ms=11, mfc="none", mec="tab:red", label="best")
+    title = "in rings: the best" + " and those tied with it" * (len(near) > 1)
+    left.set(xlabel=name, ylabel="held-out error", title=title)
     shares = [c for c in table if c.startswith("share_") and not c.endswith("_se")]
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(shares) - 1))
     for column, colour in zip(shares, [*colours, "grey"], strict=True):
@@ -41,5 +40,5 @@ def draw(sweep: RateSweep, axes: Sequence[Axes] | None) -> np.ndarray:
         style = {"color": colour, "ls": "--" if order.startswith(">") else "-", "marker": "o"}
         right.errorbar(rates, table[column], table[f"{column}_se"], label=order, ms=4, **style)
     right.set(xlabel=name, ylabel="share of variance")
-    right.legend(title="order", frameon=False)
+    right.legend(title="order", frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes

@@ -24,7 +24,7 @@ def knows(room: str) -> set[str]:
 
 def test_networks_know_inputs_and_dropout_and_the_measurement_points_and_spectra() -> None:
     assert knows("networks") == {"inputs", "dropout"}
-    assert knows("anova") == {"arrays", "inputs", "spectrum"}
+    assert knows("anova") == {"arrays", "checks", "inputs", "spectrum"}
 
 
 @pytest.mark.parametrize("room", [".", "networks", "anova"])
