@@ -77,7 +77,7 @@ ALLOWED = LIBRARY | {
         "paper_results",
         "paper_results.evidence",
     },
-    "paper_results.bind": {"experiments.running", "experiments.running.store"},
+    "paper_results.bind": {"experiments.running", "experiments.running.store", "paper_results"},
     "experiments.__main__": {
         "experiments.errors",
         "experiments.output",
@@ -85,6 +85,7 @@ ALLOWED = LIBRARY | {
         "experiments.running",
         "experiments.running.context",
         "experiments.running.store",
+        "paper_results",
         "paper_results.report",
     },
 }
