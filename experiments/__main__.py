@@ -150,8 +150,10 @@ def sweep(
     folder: Name = None,
 ) -> None:
     """Run an experiment at every point of a grid; leaves one table with a column per axis."""
-    if not grid and "," not in seeds:
-        discovery.known(name)
+    from .running.settings import read_seeds
+
+    discovery.known(name)
+    if len(read_seeds(seeds)) == 1 and not grid:
         raise UserError(
             "a sweep needs --grid field=a,b,... or several --seeds: without, it is one `run`"
         )
