@@ -1,4 +1,4 @@
-"""The command line: python -m experiments list | run | sweep | status | reproduce | report.
+"""The command line: python -m experiments list | show | run | sweep | status | reproduce | report.
 
 What computes is imported by the commands that compute: torch alone takes seconds, and naming the
 questions or explaining an option needs none of it.
@@ -6,6 +6,7 @@ questions or explaining an option needs none of it.
 
 from __future__ import annotations
 
+import ast
 import sys
 import time
 from dataclasses import replace
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .running.plans import Plan
 
 app = typer.Typer(
-    help="Reproduce 'Dropout as a Regularizer of Interaction Effects', question by question.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,6 +60,26 @@ Name = Annotated[
 Set = Annotated[list[str] | None, typer.Option("--set", help="field=value, repeatable")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        # Read, for importing the library takes seconds, and another of its name may be installed.
+        source = Path(__file__).parents[1] / "interactions" / "__init__.py"
+        lines = source.read_text(encoding="utf-8").splitlines()
+        (line,) = (line for line in lines if line.startswith("__version__"))
+        typer.echo(f"interactions {ast.literal_eval(line.partition('=')[2].strip())}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which and exit."),
+    ] = False,
+) -> None:
+    """Reproduce 'Dropout as a Regularizer of Interaction Effects', question by question."""
+
+
 @app.command("list")
 def list_() -> None:
     """Name every experiment, its question and its protocols."""
@@ -68,6 +88,17 @@ def list_() -> None:
         outline = discovery.outline(name)
         typer.echo(f"{name:<{indent}} {outline.asks}")
         typer.echo(f"{'':<{indent}} protocols: {', '.join(outline.protocols)}")
+
+
+@app.command()
+def show(
+    name: str, protocol: Protocol = None, preset: Preset = "quick", out: Out = Path("results")
+) -> None:
+    """Show an experiment's fields, what they may be, its presets, and what runs of them took."""
+    discovery.known(name)
+    from .running import shown
+
+    typer.echo(shown.show(name, protocol, preset, _where_runs_are(out)))
 
 
 @app.command()
@@ -84,9 +115,17 @@ def run(
     settings: SettingsFile = None,
     set_: Set = None,
     folder: Name = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be computed, and compute nothing")
+    ] = False,
 ) -> None:
     """Run one experiment, or what is missing of it; leaves its table, pictures and record."""
     plan = _plan(name, preset, protocol, settings, set_, str(seed), folder)
+    if dry_run:
+        from .running import shown
+
+        typer.echo(shown.dry(plan, out, data_dir, _where_runs_are(out)))
+        return
     from .running import runs
 
     runs.run(plan, out, _resources(device, data_dir, workers, scheduler))
@@ -111,11 +150,14 @@ def sweep(
     folder: Name = None,
 ) -> None:
     """Run an experiment at every point of a grid; leaves one table with a column per axis."""
-    plan = _plan(name, preset, protocol, settings, set_, seeds, folder)
-    if not grid and len(plan.seeds) == 1:
+    from .running.settings import read_seeds
+
+    discovery.known(name)
+    if len(read_seeds(seeds)) == 1 and not grid:
         raise UserError(
             "a sweep needs --grid field=a,b,... or several --seeds: without, it is one `run`"
         )
+    plan = _plan(name, preset, protocol, settings, set_, seeds, folder)
     set_names, grid_names = ({text.partition("=")[0] for text in o or ()} for o in (set_, grid))
     if both := sorted(set_names & grid_names):
         raise UserError(f"--set and --grid both name {both[0]}: name it once")
@@ -131,9 +173,10 @@ def status(out: Out = Path("results")) -> None:
 
     Reads all that is finished, and ends with an error if something is not what was written.
     """
+    out = _existing(out)
     from .running.status import status
 
-    text, damages = status(_existing(out))
+    text, damages = status(out)
     typer.echo(text)
     if damages:
         raise UserError("\n       ".join(["this is damaged:", *map(visible, damages)]))
@@ -194,12 +237,13 @@ def report(
     ] = None,
 ) -> None:
     """Write published beside reproduced, and a verdict on every claim, from the runs there are."""
+    existing = None if out is None else _existing(out)
     from paper_results.report import pages
 
     from .running.store import open_folder
     from .running.stored import unfinished
 
-    folders = [pages.STORED] if out is None else [open_folder(_existing(out)), pages.STORED]
+    folders = [pages.STORED] if existing is None else [open_folder(existing), pages.STORED]
     content = pages.build(folders)
     for folder in (path for place in folders for path in unfinished(place)):
         typer.echo(f"left out, as it is not finished: {visible(folder)}", err=True)
@@ -208,6 +252,13 @@ def report(
     typer.echo(f"Judged runs in {', '.join(map(str, folders))}. Written:")
     for path in written:
         typer.echo(f"  {path}")
+
+
+def _where_runs_are(out: Path) -> list[Path]:
+    """Folders of runs, the reader's before those stored here."""
+    from paper_results import STORED
+
+    return [out, STORED]
 
 
 def _existing(out: Path) -> Path:
@@ -238,9 +289,12 @@ def _plan(
     seeds: str,
     folder: str | None = None,
 ) -> Plan:
-    presets = discovery.load(name).PRESETS  # First: a name that is unknown is told at once.
-    from .running.plans import Plan, check_name
+    discovery.known(name)  # What can be told without the seconds that importing takes, is.
     from .running.settings import change, choose, from_file, read_seeds
+
+    chosen = read_seeds(seeds)
+    presets = discovery.load(name).PRESETS
+    from .running.plans import Plan, check_name
 
     protocol, settings = choose(presets, protocol=protocol, preset=preset)
     if file is not None:
@@ -248,7 +302,7 @@ def _plan(
     settings = change(settings, changes or [])
     if folder is not None:
         check_name(folder)
-    return Plan(name, protocol, preset, settings, read_seeds(seeds), name=folder)
+    return Plan(name, protocol, preset, settings, chosen, name=folder)
 
 
 def main() -> None:

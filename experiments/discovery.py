@@ -91,7 +91,7 @@ def outline(name: str) -> Outline:
 
     Raises UserError if there is no such question, ValueError if its source does not write them out.
     """
-    path = FOLDER / f"{_known(name)}.py"
+    path = FOLDER / f"{known(name)}.py"
     assigned = {
         target.id: node.value
         for node in ast.parse(path.read_bytes()).body
@@ -115,7 +115,7 @@ def load(name: str) -> Question:
 
     Raises UserError if there is none of this name, TypeError if it is not a `Question`.
     """
-    module = import_module(f"experiments.questions.{_known(name)}")
+    module = import_module(f"experiments.questions.{known(name)}")
     if not isinstance(module, Question):
         raise TypeError(f"{module.__name__} must have QUESTION, Settings, PRESETS, run and summary")
     return module
@@ -126,13 +126,14 @@ def load_figure(name: str) -> Drawing:
 
     Raises UserError if there is no such question, TypeError if the module is not a `Drawing`.
     """
-    module = import_module(f"figures.{_known(name)}")
+    module = import_module(f"figures.{known(name)}")
     if not isinstance(module, Drawing):
         raise TypeError(f"{module.__name__} must have draw")
     return module
 
 
-def _known(name: str) -> str:
+def known(name: str) -> str:
+    """The name, if there is a question of it; else raises UserError."""
     if name not in NAMES:
         raise UserError(
             f"unknown experiment {name!r}{perhaps(name, NAMES) or ':'} "

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 PUBLISHED = Path(__file__).parent / "published"
+STORED = Path(__file__).parent / "reproduced"
+"""Runs that verdicts rest on."""
 
 
 def published(name: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.running.bound import SUMS, sums
 from experiments.running.store import write_whole
 
-STORED = Path(__file__).parent / "reproduced"
+from . import STORED
 
 
 def bind_all(stored: Path) -> None:

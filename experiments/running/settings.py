@@ -217,6 +217,18 @@ def as_text(value: object) -> str:
     return ",".join(map(repr, value)) + "," * (len(value) == 1)
 
 
+def described(kind: Kind) -> str:
+    """What a field takes, in words."""
+    if kind.item is bool:
+        return "True or False"
+    what = {int: "whole number", float: "number", str: "text"}[kind.item]
+    if kind.several:
+        what = f"{kind.count or ''} {what}s".strip()
+    where = f" in {kind.range}" if kind.range else ""
+    among = f": {', '.join(kind.among)}" if kind.among else ""
+    return what + where + among + ", or none" * kind.empty
+
+
 TEXTS = Kind(str, several=True)
 
 

@@ -41,7 +41,7 @@ class Progress:
         if not self.seconds:
             return ""
         seconds = mean(self.seconds) * (len(self.missing) + len(self.damaged))
-        return f", about {_duration(seconds)} of computing left"
+        return f", about {duration(seconds)} of computing left"
 
 
 def status(out: Path) -> tuple[str, list[str]]:
@@ -133,7 +133,8 @@ def _check(folder: Path, damages: list[str]) -> bool:
     return True
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time as one says it, in seconds, minutes or hours."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"

@@ -16,11 +16,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-
-import torch
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
 
 PACKAGES = (
     "torch",
@@ -163,6 +165,8 @@ def drawn(pictures: Mapping[str, Figure]) -> dict[str, bytes]:
 
 def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {os.cpu_count()} cores"
 

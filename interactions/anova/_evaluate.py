@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..checks import whole_number
 from ..inputs import Inputs
 from ..models import Adapted, Estimator, as_function, hint
 from ._function import (
@@ -104,10 +105,13 @@ class Evaluator:
                 "the module is in training mode, where dropout and batch normalisation make it "
                 "random: call its .eval() first"
             )
-        self.memory = DEFAULT_MEMORY if memory is None else memory
+        seed = whole_number("seed", seed, least=0)
+        self.memory = DEFAULT_MEMORY
+        if memory is not None:
+            self.memory = whole_number("memory, in bytes,", memory, least=1)
         if self.memory < 2**20:
             raise ValueError(f"memory must be at least 1 MiB (2**20 bytes), got {memory}")
-        if budget is not None and budget < CHECKS:
+        if budget is not None and whole_number("budget", budget, least=1) < CHECKS:
             raise ValueError(
                 f"the budget must be {CHECKS} evaluations at least, which checking the function "
                 f"may take; it is {budget}"

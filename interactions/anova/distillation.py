@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import check_order
+from ..arrays import numbers
+from ..inputs import Inputs, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 
@@ -56,7 +57,7 @@ def distillation_spectrum(
 
 
 def released_distillation(
-    x: Tensor, y: Tensor, *, max_order: int = 3, tree_method: Literal["exact", "hist"] = "exact"
+    x: object, y: object, *, max_order: int = 3, tree_method: Literal["exact", "hist"] = "exact"
 ) -> OrderSpectrum:
     """Spectrum as the paper's released code reads it off given points and answers.
 
@@ -66,12 +67,13 @@ def released_distillation(
 
     Parameters
     ----------
-    x : tensor [n, d]
-    y : tensor [n] or [n, m]
+    x : tensor, array or data frame [n, d]
+    y : tensor, array, data frame or series [n] or [n, m]
     tree_method : "exact" or "hist"
         Today's default "hist" puts splits at 256 quantiles only. It takes a half of the time at
         1000 points and an eighth at 5000, and leaves up to .03 less to orders above `max_order`.
     """
+    x, y = _tensor("x", x), _tensor("y", y)
     try:
         from xgboost import XGBRegressor
     except ImportError as error:
@@ -107,7 +109,7 @@ def released_distillation(
 
 
 def held_out_distillation(
-    x: Tensor, y: Tensor, *, max_order: int = 3, folds: int = 5, trees: int = 300, seed: int = 0
+    x: object, y: object, *, max_order: int = 3, folds: int = 5, trees: int = 300, seed: int = 0
 ) -> OrderSpectrum:
     """Variance explained by trees of depth <= k on points they were not fit to, order by order.
 
@@ -118,16 +120,18 @@ def held_out_distillation(
 
     Parameters
     ----------
-    x : tensor [n, d]
+    x : tensor, array or data frame [n, d]
         Points as they come in the data, dependent or not.
-    y : tensor [n]
+    y : tensor, array or series [n]
         A network's answers there, or the data's target.
     folds, trees : int
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.model_selection import KFold
 
-    points, target = (np.asarray(torch.as_tensor(a).cpu().double()) for a in (x, y))
+    points, target = (
+        _tensor(n, a).detach().cpu().double().numpy() for n, a in (("x", x), ("y", y))
+    )
     if points.ndim != 2 or target.shape != (len(points),):
         raise ValueError(f"needs x [n, d] and y [n], got {points.shape} and {target.shape}")
     if not (np.isfinite(points).all() and np.isfinite(target).all()):
@@ -166,3 +170,13 @@ def held_out_distillation(
         evaluations=n,
         converged=True,
     )
+
+
+def _tensor(name: str, values: object) -> Tensor:
+    """Points or values as a tensor; TypeError where a function or a distribution was given."""
+    if callable(values) or isinstance(values, Inputs):
+        raise TypeError(
+            f"{name} must be an array of numbers, got {type(values).__name__}: distillation takes "
+            "points and values there, x = inputs.sample(1000, generator=0) and y = f(x)"
+        )
+    return values if isinstance(values, Tensor) else torch.as_tensor(numbers(values, name))

@@ -17,6 +17,7 @@ from scipy import stats
 from torch import Tensor
 
 from ..arrays import numbers
+from ..checks import check_tolerance, whole_number
 from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY
@@ -76,11 +77,16 @@ def order_spectrum_from_samples(
     UserWarning
         Where points deviate from the inputs for certain, but by little.
     """
+    if not isinstance(inputs, Inputs):
+        raise TypeError(
+            "inputs must be the distribution that x was drawn from, such as "
+            f"Uniform(-1.0, 1.0, dim=25), got {type(inputs).__name__}"
+        )
     names = [*x.columns] if isinstance(x, pd.DataFrame) else [*range(inputs.dim)]
     x, y = _tensor(x, "x"), _tensor(y, "y")
     check_order(max_order, inputs.dim)
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance must not be negative, got {tolerance}")
+    check_tolerance(tolerance)
+    seed = whole_number("seed", seed, least=0)
     if x.ndim != 2 or x.shape[1] != inputs.dim:
         raise ValueError(f"needs points [n, {inputs.dim}], got {tuple(x.shape)}")
     if y.ndim not in (1, 2) or len(y) != len(x):
@@ -121,10 +127,18 @@ def _judged(spectrum: OrderSpectrum, tolerance: float) -> OrderSpectrum:
 
 def _tensor(values: object, name: str) -> Tensor:
     """Numbers of any kind as a float tensor, which keeps the precision and the device it has."""
+    if callable(values) or isinstance(values, str):
+        what = "a function" if callable(values) else repr(values)
+        raise TypeError(
+            f"{name} must be an array of numbers, got {what}: order_spectrum measures a function"
+        )
+    if np.iscomplexobj(values) or (isinstance(values, Tensor) and values.is_complex()):
+        raise TypeError(
+            f"{name} must be real numbers, got complex ones: give real and imaginary part as two "
+            "columns"
+        )
     if not isinstance(values, Tensor):
         values = torch.as_tensor(numbers(values, name))
-    if values.is_complex():
-        raise TypeError(f"{name} must be real numbers, got {values.dtype}")
     return values if values.dtype in (torch.float32, torch.float64) else values.double()
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ..checks import check_tolerance, whole_number
 from ..inputs import Inputs, check_order
 from ..models import as_inputs
 from ..spectrum import OrderSpectrum
@@ -122,10 +123,8 @@ def order_spectrum(
     check_order(max_order, inputs.dim)
     if method not in METHODS:
         raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}")
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance must not be negative, got {tolerance}")
-    if budget is not None and budget < 1:
-        raise ValueError(f"budget must be positive, got {budget}")
+    check_tolerance(tolerance)
+    seed = whole_number("seed", seed, least=0)
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     spectrum = METHODS[method](
         evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed

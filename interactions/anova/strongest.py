@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..checks import whole_number
 from ..inputs import Inputs, check_order
 from ..models import as_inputs
 from ._evaluate import Evaluator
@@ -72,6 +73,7 @@ def strongest_interactions(
     """
     inputs = as_inputs(function, inputs)
     check_order(order, inputs.dim)
+    count = whole_number("count", count, least=1)
     evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
     evaluate.require_one_output("strongest_interactions")
     if budget is None:

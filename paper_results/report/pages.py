@@ -24,6 +24,7 @@ from experiments.running.stored import Choice, Run, Wanted, check, choose
 from figures import verdicts as verdicts_figure
 from figures.published import draw
 
+from .. import STORED as STORED
 from ..evidence import items
 from ..evidence.estimates import Estimate
 from ..evidence.items import Item
@@ -38,7 +39,6 @@ from .verdicts import Verdict, judge
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "paper_results"
 CLAIMS = RESULTS / "claims.toml"
-STORED = RESULTS / "reproduced"
 PICTURES = "pictures"
 MARKDOWN, HTML = "REPORT.md", "report.html"
 PAGES = (

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+import interactions
 from experiments import discovery
 from experiments.errors import MissingDataError, UserError
 from figures import decay_law as decay_law_figure
@@ -49,18 +50,42 @@ main()
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["list"], ["--help"], ["run", "--help"], ["run", "nothing"]],
-    ids=" ".join,
-)
-def test_naming_and_explaining_import_nothing_that_computes(arguments) -> None:
-    done = command_line(*arguments)
+LIGHT = {
+    "list": "",
+    "--help": "",
+    "--version": "",
+    "run --help": "",
+    "run nothing": "unknown experiment 'nothing': choose from",
+    "show nothing": "unknown experiment 'nothing': choose from",
+    "run decay_law --seed -1": "seeds: seed must lie in",
+    "sweep decay_law": "a sweep needs --grid",
+    "status --out no/folder": "there is no folder no/folder",
+    "report --out no/folder": "there is no folder no/folder",
+}
+
+
+@pytest.mark.parametrize("arguments", LIGHT)
+def test_what_is_named_explained_or_refused_at_once_imports_nothing_that_computes(
+    arguments,
+) -> None:
+    done = command_line(*arguments.split())
     assert "imported: []" in done.stdout
     assert "Traceback" not in done.stderr
-    assert done.returncode == (arguments == ["run", "nothing"])
+    assert done.returncode == bool(LIGHT[arguments])
     if done.returncode:
-        assert done.stderr.startswith("error: unknown experiment 'nothing': choose from")
+        assert done.stderr.startswith(f"error: {LIGHT[arguments]}")
+
+
+def test_the_state_of_a_folder_without_runs_takes_no_torch(tmp_path) -> None:
+    done = command_line("status", "--out", str(tmp_path))
+    assert "no run was started" in done.stdout
+    assert "'torch'" not in done.stdout
+    assert "'matplotlib'" not in done.stdout
+
+
+def test_the_version_is_that_of_the_library_beside_it(invoke, capsys) -> None:
+    invoke("--version")
+    assert capsys.readouterr().out == f"interactions {interactions.__version__}\n"
 
 
 def test_list_names_every_experiment_and_its_question(invoke, capsys) -> None:
