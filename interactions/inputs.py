@@ -22,7 +22,7 @@ from scipy.linalg import eigh_tridiagonal, qr
 from scipy.special import ndtr
 from torch import Tensor
 
-from .arrays import numbers
+from .arrays import distinct, numbers
 
 FEW_VALUES = 128
 """A column with no more distinct values has a knot on each."""
@@ -295,7 +295,8 @@ class Empirical(Inputs):
         if values.ndim != 2 or 0 in values.shape:
             raise ValueError(f"Empirical needs data of shape [n, d], got {values.shape}")
         self.dim = values.shape[1]
-        self._sorted = np.sort(values, axis=0)
+        # Column by column in memory, for that is how they are read.
+        self._sorted = np.sort(np.ascontiguousarray(values.T), axis=1).T
         self._kept: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     def __repr__(self) -> str:
@@ -320,7 +321,7 @@ class Empirical(Inputs):
 
     def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
         """Distinct values of a column and their frequencies."""
-        values, counts = np.unique(self._sorted[:, coordinate], return_counts=True)
+        values, counts = distinct(self._sorted[:, coordinate])
         return values, counts / counts.sum()
 
     def quadrature(
@@ -349,7 +350,7 @@ class Empirical(Inputs):
         return np.sort(values[order[: len(table) - 1]])
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
-        values = np.unique(self._sorted[:, coordinate])
+        values, _ = distinct(self._sorted[:, coordinate])
         if len(values) <= max(size, FEW_VALUES):
             return values
         # The extremes as well, for curves are not continued beyond what the column holds.

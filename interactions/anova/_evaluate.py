@@ -21,6 +21,7 @@ from ._function import (
     only_tensors,
 )
 from ._memory import Batches, plan
+from ._progress import Bar
 from ._trust import ROUNDING, points_dtype, resolution, why_not_trusted
 
 FIRST = 5
@@ -56,6 +57,8 @@ class Evaluator:
         Bytes a call may use for the function's intermediate results (default 256 MiB).
     budget : int or None
         Evaluations at most: where the checks may take more, the function is not called.
+    progress : bool or str
+        Whether `bar`, where it is entered, shows the evaluations; a text stands before it.
 
     Raises
     ------
@@ -64,6 +67,8 @@ class Evaluator:
         cannot tell the values of a column apart, or returns the wrong shape, NaN or infinity.
     ValueError
         The budget does not suffice for the checks, or the memory for two points.
+    ImportError
+        Progress is asked for, and tqdm is not installed.
 
     Attributes
     ----------
@@ -87,7 +92,9 @@ class Evaluator:
         memory: int | None = None,
         budget: int | None = None,
         device: torch.device | str | None = None,
+        progress: bool | str = False,
     ) -> None:
+        self.bar = Bar(progress)
         if not callable(function):
             hint = ": pass its .predict" if hasattr(function, "predict") else ""
             raise FunctionError(f"function must be callable, got {type(function).__name__}{hint}")
@@ -250,6 +257,7 @@ class Evaluator:
     def _values(self, x: Tensor) -> Tensor:
         self.evaluations += len(x)
         out, changed = call(self.function, x, self.form, copy=self._copy)
+        self.bar.at(self.evaluations)
         self._changes_points |= changed
         if changed and not self._copy:
             raise FunctionError(

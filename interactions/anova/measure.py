@@ -67,6 +67,7 @@ def order_spectrum(
     memory: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    progress: bool | str = False,
 ) -> OrderSpectrum:
     """Variance of a function by interaction order under independent inputs.
 
@@ -104,6 +105,9 @@ def order_spectrum(
         The same seed gives the same result on one device.
     device : optional
         Where points are drawn and the function is called. Default: the module's own, else CPU.
+    progress : bool or str
+        Shows a bar of evaluations while it runs, against the budget and with the error of the
+        shares so far (needs tqdm: the extra "progress"); a text stands before the bar.
 
     Returns
     -------
@@ -130,10 +134,12 @@ def order_spectrum(
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
     if budget is not None and budget < 1:
         raise ValueError(f"budget must be positive, got {budget}")
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
-    spectrum = METHODS[method](
-        evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
-    )
+    options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
+    evaluate = Evaluator(function, inputs, seed=seed, **options)
+    with evaluate.bar:
+        spectrum = METHODS[method](
+            evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
+        )
     spectrum = replace(spectrum, evaluations=evaluate.evaluations)
     return with_distribution(_with_rounding(spectrum, evaluate, tolerance), inputs)
 
