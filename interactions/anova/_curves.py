@@ -128,10 +128,10 @@ def backgrounds(
     _, tilted, *varying = _mixture(look)
     some = round(sum(varying) * count) if look.total.any() else 0
     rare = round(tilted * count)
-    draws = [look.rare.draw(count - some - rare, 1.0, **like), look.rare.draw(rare, 0.0, **like)]
+    draws = [(count - some - rare, 1.0), (rare, 0.0)]
+    drawn = [look.rare.points(n, plain, **like) for n, plain in draws if n]
     chosen = look.where_it_varies(some, generator)
-    x = torch.cat([*(d.x for d in draws), look.x[chosen]])
-    bins = torch.cat([*(d.bins for d in draws), look.bins[chosen]])
+    x, bins = map(torch.cat, zip(*drawn, (look.x[chosen], look.bins[chosen]), strict=True))
     # In random order, for some are put into groups.
     shuffle = torch.randperm(count, generator=generator, device=x.device)
     return x[shuffle], bins[shuffle]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..checks import whole_number
 from ..inputs import Inputs
 from ..models import Adapted, Estimator, as_function, hint
+from ..progress import Bar
 from ._function import (
     Form,
     FunctionError,
@@ -59,6 +60,8 @@ class Evaluator:
         Bytes a call may use for the function's intermediate results (default 256 MiB).
     budget : int or None
         Evaluations at most: where the checks may take more, the function is not called.
+    progress : bool or str
+        Whether `bar`, where it is entered, shows the evaluations; a text stands before it.
 
     Raises
     ------
@@ -67,6 +70,8 @@ class Evaluator:
         cannot tell the values of a column apart, or returns the wrong shape, NaN or infinity.
     ValueError
         The budget does not suffice for the checks, or the memory for two points.
+    ImportError
+        Progress is asked for, and tqdm is not installed.
 
     Attributes
     ----------
@@ -94,7 +99,9 @@ class Evaluator:
         memory: int | None = None,
         budget: int | None = None,
         device: torch.device | str | None = None,
+        progress: bool | str = False,
     ) -> None:
+        self.bar = Bar(progress)
         function = as_function(function)
         if isinstance(function, Adapted):
             function = function.bound(inputs.columns)
@@ -273,6 +280,7 @@ class Evaluator:
         self.evaluations += len(x)
         own = self.inputs.expand(x)
         out, changed = call(self.function, own, self.form, copy=self._copy)
+        self.bar.at(self.evaluations)
         self._changes_points |= changed
         if changed and not self._copy:
             raise FunctionError(

@@ -58,13 +58,22 @@ class Tilt:
     def draw(
         self, n: int, plain: float, *, generator: torch.Generator, dtype: torch.dtype
     ) -> Drawn:
-        """N independent points, of which a part is plain, few at a time."""
+        """N independent points, of which a part is plain, with their weights."""
+        x, bins = self.points(n, plain, generator=generator, dtype=dtype)
+        return Drawn(x, bins, self.weight(bins, plain))
+
+    def points(
+        self, n: int, plain: float, *, generator: torch.Generator, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """The points and bins of `draw`, few at a time: weights cost by the input, one by one."""
         rows = max(1, PIECE // self.inputs.dim)
         sizes = [min(rows, n - start) for start in range(0, max(n, 1), rows)]
-        parts = [self._draw(size, plain, generator, dtype) for size in sizes]
-        return parts[0] if len(parts) == 1 else Drawn(*map(torch.cat, zip(*parts, strict=True)))
+        parts = [self._points(size, plain, generator, dtype) for size in sizes]
+        return parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))
 
-    def _draw(self, n: int, plain: float, generator: torch.Generator, dtype: torch.dtype) -> Drawn:
+    def _points(
+        self, n: int, plain: float, generator: torch.Generator, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
         dim, device = self.inputs.dim, generator.device
         like = {"generator": generator, "device": device}
         u = torch.rand(n, dim, dtype=dtype, **like)
@@ -76,8 +85,7 @@ class Tilt:
             u = torch.where(tilted, self._tilted(u), u)
         at = torch.searchsorted(self.edges.to(u.dtype), u.T.contiguous(), right=True) - 1
         bins = at.clamp_(0, self.odds.shape[1] - 1).T.to(torch.int16)
-        x = self.inputs.quantile(u, torch.arange(dim, device=device))
-        return Drawn(x, bins, self.weight(bins, plain))
+        return self.inputs.quantile(u, torch.arange(dim, device=device)), bins
 
     def weight(self, bins: Tensor, plain: float) -> Tensor:
         """Density of the inputs over that of points of which a part is plain, [n]."""

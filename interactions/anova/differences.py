@@ -22,6 +22,7 @@ import torch
 
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
+from ._limits import budget_of, ended
 from ._replicates import BACKGROUNDS, NODES, TOTAL_BLOCK, OrderReplicates, TotalReplicates
 
 LEAST = 5
@@ -59,6 +60,7 @@ def differences_spectrum(
             f"{evaluate.inputs.dim} inputs need {least:,} evaluations at least, the budget is "
             f"{budget:,}. Raise the budget or lower max_order"
         )
+    evaluate.bar.within(budget)
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     orders = [OrderReplicates(evaluate, k, generator) for k in range(1, max_order + 1)]
     streams: list[_Stream] = [*orders, TotalReplicates(evaluate, generator)]
@@ -68,10 +70,17 @@ def differences_spectrum(
             if n > 0:
                 stream.advance(n)
         spectrum = _assemble(evaluate, streams, tolerance)
+        evaluate.bar.reached(spectrum.share_standard_error, tolerance)
         needed = _needed(streams, _in_shares(streams, spectrum), tolerance)
-        more = [min(n - s.replicates, s.replicates) for n, s in zip(needed, streams, strict=True)]
-        wanted = _afford(streams, [max(n, 0) for n in more], budget - evaluate.evaluations)
+        lacking = [max(n - s.replicates, 0) for n, s in zip(needed, streams, strict=True)]
+        more = [min(n, s.replicates) for n, s in zip(lacking, streams, strict=True)]
+        wanted = _afford(streams, more, budget - evaluate.evaluations)
         if spectrum.converged or not any(wanted):
+            if not spectrum.converged and any(lacking):
+                price = sum(n * s.cost for n, s in zip(lacking, streams, strict=True))
+                changes = [budget_of(evaluate.evaluations + price)]
+                reason = ended("budget", changes, spectrum.share_standard_error, tolerance)
+                spectrum = replace(spectrum, reason=reason)
             spectrum = _doubted(spectrum, streams)
             return spectrum if evaluate.outputs is not None else spectrum.output(0)
 

@@ -72,6 +72,7 @@ def exact_spectrum(
     The grid is split at the function's `kinks`, where it has this attribute.
     """
     budget = budget or DEFAULT_BUDGET
+    evaluate.bar.within(budget)
     space = math.prod(evaluate.inputs.support_sizes.tolist())
     few = bool(np.all(evaluate.inputs.support_sizes <= TRUSTED))
     fits = space <= min(most_grid_points(evaluate), budget - evaluate.evaluations)
@@ -130,6 +131,7 @@ def _sampled_spectrum(
         grids.add(min(left, FIRST_GRIDS) - LEAST_GRIDS)
     while True:
         spectrum = _corrected(evaluate, fixed, grids, check, tolerance)
+        evaluate.bar.reached(spectrum.share_standard_error, tolerance)
         have, left = len(grids.by_order), (budget - evaluate.evaluations) // grids.cost
         error = np.nan_to_num(spectrum.share_standard_error).max()
         wanted = have * 1.1 * (error / max(tolerance, 1e-9)) ** 2
@@ -289,17 +291,17 @@ def _refined(
 
 
 def subset_variances(
-    function: Callable, inputs: Inputs, *, size: int = 16
+    function: Callable, inputs: Inputs, *, size: int = 16, progress: bool | str = False
 ) -> dict[tuple[int, ...] | tuple[str, ...], float]:
     """Variance of every subset's effect, by the tensor grid of `size` nodes per coordinate.
 
     `function` maps [n, d] to [n] or [n, 1]. The 2^d - 1 subsets come in order of size, as tuples of
     inputs, by name where they have names. Columns of
     up to 128 values are visited in full where 2^24 points allow. Raises GridTooLargeError where the
-    grid has more points than that.
+    grid has more points than that. `progress` is that of `order_spectrum`.
     """
     inputs = as_inputs(function, inputs)
-    evaluate = Evaluator(function, inputs, seed=0)
+    evaluate = Evaluator(function, inputs, seed=0, progress=progress)
     evaluate.require_one_output("subset_variances")
     whole = few_valued(inputs, 2**24 * (4 / size) ** inputs.dim)
     grid = axes(inputs, size, whole=whole, kinks=getattr(function, "kinks", ()))
@@ -307,9 +309,10 @@ def subset_variances(
         raise GridTooLargeError(
             f"a grid of {points_of(grid):.3g} points is too large: lower `size`"
         )
-    squares = _coefficients(tabulate(evaluate, [a.nodes[None] for a in grid])[0], grid)[
-        ..., 0
-    ].square()
+    with evaluate.bar as bar:
+        bar.within(evaluate.evaluations + int(points_of(grid)))
+        table = tabulate(evaluate, [a.nodes[None] for a in grid])[0]
+    squares = _coefficients(table, grid)[..., 0].square()
     for axis in range(inputs.dim):
         first, rest = squares.split([1, squares.shape[axis] - 1], dim=axis)
         squares = torch.cat([first, rest.sum(dim=axis, keepdim=True)], dim=axis)

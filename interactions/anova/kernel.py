@@ -27,7 +27,8 @@ from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
 from ._doubt import doubted, stability
 from ._evaluate import Evaluator
-from ._pairs import Sample, multiplications, pair_means
+from ._limits import ended, most_in_memory, most_in_time, what_would_do
+from ._pairs import Sample, pair_means
 from ._pilot import Look, first_look
 from ._tilt import PLAIN
 from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
@@ -48,8 +49,6 @@ basis."""
 GROWTH = 8
 """A sample that misses the tolerance grows by one part in so many at least, by a half at most: what
 it says of its error is rough."""
-MOST_WORK = 2.0**46
-"""Multiplications at most, some ten minutes on two cores: a larger sample is not drawn."""
 
 
 class Prepared(NamedTuple):
@@ -107,6 +106,7 @@ def prepare(
             f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
             f"{evaluate.inputs.dim} inputs, the budget is {budget:,}"
         )
+    evaluate.bar.within(budget)
     # Half as many tilted points join them, and all are held with their bins and values.
     held = 3 * (5 * evaluate.inputs.dim + 12 * (evaluate.outputs or 1))
     n = max(16, min(PILOT, left // 4, evaluate.memory // 4 // held) // BLOCKS)
@@ -166,9 +166,10 @@ def prepared_spectrum(
     m = evaluate.outputs or 1
     basis, look = prepared.basis, prepared.look
 
-    def measure(sample: Sample) -> tuple[OrderSpectrum, int]:
+    def measure(sample: Sample) -> tuple[OrderSpectrum, np.ndarray]:
         constant = evaluate.is_constant(_second_moment(sample).mean(axis=1))
         spectrum, needed = _spectrum(sample, basis, max_order, tolerance, evaluate.memory, constant)
+        evaluate.bar.reached(spectrum.share_standard_error, tolerance)
         method = f"ANOVA kernel ({_products(basis, max_order)} products by order)"
         spectrum = replace(
             spectrum, method=method, evaluations=evaluate.evaluations, left_out=basis.left_out
@@ -188,13 +189,13 @@ def prepared_spectrum(
     if not look.total.any():
         return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": most_in_memory(evaluate, basis, max_order),
-        "arithmetic": _most_in_time(m, basis, max_order),
+        "memory": most_in_memory(evaluate, basis, max_order, BLOCKS),
+        "arithmetic": most_in_time(m, basis, max_order, BLOCKS),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
         have = sample.x.shape[1]
-        wanted = max(math.ceil(needed / BLOCKS), 4)
+        wanted = max(math.ceil(needed[0] / BLOCKS), 4)
         if have:
             wanted = min(max(wanted, have + have // GROWTH, have + 1), have + have // 2 + 1)
         # The check afterwards takes a part.
@@ -205,10 +206,15 @@ def prepared_spectrum(
         if more > 0:
             sample = join([sample, draw(evaluate, prepared, more)])
         spectrum, needed = measure(sample)
-        if spectrum.converged or sample.x.shape[1] >= limits[limit]:
-            if not spectrum.converged:
-                spectrum = replace(spectrum, reason=f"the {limit} ended the measurement")
+        if spectrum.converged:
             return finished(spectrum, sample)
+        if sample.x.shape[1] >= limits[limit]:
+            # What a sample says of its error is rough, and it has missed the tolerance.
+            points = max(math.ceil(needed[1] / BLOCKS), limits[limit] + limits[limit] // 4)
+            size = {"points": points, "blocks": BLOCKS, "limits": limits, "budget": budget}
+            changes = what_would_do(evaluate, basis, max_order, **size)
+            reason = ended(limit, changes, spectrum.share_standard_error, tolerance)
+            return finished(replace(spectrum, reason=reason), sample)
 
 
 def kernel_spectrum_from_samples(
@@ -238,28 +244,6 @@ def kernel_spectrum_from_samples(
 def _products(basis: Basis, max_order: int) -> str:
     counts = [number_of_products(basis.widths(k), k) for k in range(1, max_order + 1)]
     return "/".join(f"{c:,}" for c in counts)
-
-
-def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
-    """Points per block whose coordinates, values (twice, when centred) and features fit."""
-    numbers = evaluate.inputs.dim + 2 * (evaluate.outputs or 1)
-    numbers += max(sum(basis.widths(k)) for k in range(1, max_order + 1))
-    size = torch.finfo(evaluate.dtype).bits // 8
-    return max(4, evaluate.memory // 2 // (numbers * size * BLOCKS))
-
-
-def _most_in_time(m: int, basis: Basis, max_order: int) -> int:
-    """Points per block whose measurement takes no more than MOST_WORK multiplications."""
-    orders = range(1, max_order + 1)
-    n = 4
-    while n < 2**32:
-        if (
-            sum(min(multiplications(2 * n * BLOCKS, m, basis.widths(k), k)) for k in orders)
-            > MOST_WORK
-        ):
-            break
-        n *= 2
-    return n
 
 
 class ArrayMean(NamedTuple):
@@ -312,20 +296,20 @@ def _spectrum(
     tolerance: float,
     memory: int,
     constant: np.ndarray,
-) -> tuple[OrderSpectrum, int]:
-    """Spectrum of a sample of centred values, and the points its tolerance would need.
+) -> tuple[OrderSpectrum, np.ndarray]:
+    """Spectrum of a sample of centred values, and the points its tolerance would need, [2].
 
     As many functions at a time as the memory allows: each has an array of pairs for every order,
     which its error takes five more of.
     """
     step = max(1, memory // 2 // (8 * BLOCKS**2 * 6 * (max_order + 1)))
-    parts, needed = [], 0
+    parts, needed = [], np.zeros(2)
     for start in range(0, len(constant), step):
         some = sample._replace(f=sample.f[..., start : start + step])
         own = constant[start : start + step]
         part, points = _spectrum_of_some(some, basis, max_order, tolerance, memory, own)
         parts.append(part)
-        needed = max(needed, points)
+        needed = np.maximum(needed, points)
     arrays = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name, value in vars(parts[0]).items()
@@ -354,7 +338,7 @@ def _spectrum_of_some(
     tolerance: float,
     memory: int,
     constant: np.ndarray,
-) -> tuple[OrderSpectrum, int]:
+) -> tuple[OrderSpectrum, np.ndarray]:
     pairs = [
         pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
         for k in range(1, max_order + 1)
@@ -386,9 +370,13 @@ def _spectrum_of_some(
     return spectrum, _points_needed(shares, spectrum.evaluations, tolerance)
 
 
-def _points_needed(shares: ArrayMean, points: int, tolerance: float) -> int:
-    """Points N at which linear / N + quadratic / N^2 is the squared tolerance, for every share."""
-    linear = np.nan_to_num(shares.linear).max() * points
+def _points_needed(shares: ArrayMean, points: int, tolerance: float) -> np.ndarray:
+    """Points N at which linear / N + quadratic / N^2 is the squared tolerance, for every share.
+
+    Two numbers: by the linear part as `ArrayMean` lowers it, and by all of it.
+    """
+    parts = np.stack([shares.linear, shares.error - shares.quadratic])
+    linear = np.nan_to_num(parts).reshape(2, -1).max(axis=1) * points
     quadratic = np.nan_to_num(shares.quadratic).max() * points**2
     goal = max(tolerance, 1e-9) ** 2
-    return math.ceil(1.1 * (linear + math.sqrt(linear**2 + 4 * goal * quadratic)) / (2 * goal))
+    return np.ceil(1.1 * (linear + np.sqrt(linear**2 + 4 * goal * quadratic)) / (2 * goal))

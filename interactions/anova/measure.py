@@ -68,6 +68,7 @@ def order_spectrum(
     memory: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    progress: bool | str = False,
 ) -> OrderSpectrum:
     """Variance of a function by interaction order under independent inputs.
 
@@ -105,6 +106,9 @@ def order_spectrum(
         The same seed gives the same result on one device.
     device : optional
         Where points are drawn and the function is called. Default: the module's own, else CPU.
+    progress : bool or str
+        Shows a bar of evaluations while it runs, against the budget and with the error of the
+        shares so far (needs tqdm: the extra "progress"); a text stands before the bar.
 
     Returns
     -------
@@ -125,10 +129,12 @@ def order_spectrum(
         raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}")
     check_tolerance(tolerance)
     seed = whole_number("seed", seed, least=0)
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
-    spectrum = METHODS[method](
-        evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
-    )
+    options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
+    evaluate = Evaluator(function, inputs, seed=seed, **options)
+    with evaluate.bar:
+        spectrum = METHODS[method](
+            evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
+        )
     spectrum = replace(spectrum, evaluations=evaluate.evaluations, outputs=evaluate.names)
     if evaluate.said:
         spectrum = replace(spectrum, method=f"{spectrum.method}, {evaluate.said}")

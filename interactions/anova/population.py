@@ -34,6 +34,7 @@ def population_spectrum(
     budget: int | None = None,
     tolerance: float = 0.01,
     seed: int = 0,
+    progress: bool | str = False,
     **options,
 ) -> OrderSpectrum:
     """Spectrum under the columns' marginals, with intervals of the population of the rows.
@@ -50,6 +51,8 @@ def population_spectrum(
     budget : int, optional
         Evaluations at most: half for the rows together, half for their groups. Default: that of
         the method, and as much again as it took for each group.
+    progress : bool or str
+        Shows a bar of evaluations, one after another for the rows and for each group.
     options
         Others of `order_spectrum`.
 
@@ -66,7 +69,14 @@ def population_spectrum(
         )
     options = {**options, "seed": seed}
     own = None if budget is None else budget // 2
-    whole = order_spectrum(function, Empirical(data), tolerance=tolerance, budget=own, **options)
+    whole = order_spectrum(
+        function,
+        Empirical(data),
+        tolerance=tolerance,
+        budget=own,
+        progress=progress,
+        **options,
+    )
     each = whole.evaluations if budget is None else (budget - whole.evaluations) // groups
     parts = [
         # The noise of a group counts for 1 / groups, and its variance is taken off again.
@@ -75,9 +85,12 @@ def population_spectrum(
             Empirical(rows[which]),
             tolerance=tolerance * groups**0.5,
             budget=max(each, 2**12) if budget is None else each,
+            progress=progress and f"group {i} of {groups}",
             **options,
         )
-        for which in np.array_split(np.random.default_rng(seed).permutation(len(rows)), groups)
+        for i, which in enumerate(
+            np.array_split(np.random.default_rng(seed).permutation(len(rows)), groups), start=1
+        )
     ]
     error = _with_groups(whole.standard_error, [(p.variance, p.standard_error) for p in parts])
     # Orders that are zero in every group are so up to rounding.

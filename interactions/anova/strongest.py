@@ -16,9 +16,10 @@ from ..checks import whole_number
 from ..inputs import Inputs, check_order
 from ..models import as_inputs
 from ._evaluate import Evaluator
+from ._limits import most_in_memory
 from ._pairs import Sample, feature_sums
 from .basis import Basis
-from .kernel import BLOCKS, array_mean, draw, most_in_memory, prepare, total_pairs
+from .kernel import BLOCKS, array_mean, draw, prepare, total_pairs
 from .total_indices import BATCHES, measure_mean_order
 
 DEFAULT_BUDGET = 2**16
@@ -39,6 +40,7 @@ def strongest_interactions(
     memory: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    progress: bool | str = False,
 ) -> pd.DataFrame:
     """Subsets of one order with the largest variance, by the kernel estimator.
 
@@ -62,6 +64,8 @@ def strongest_interactions(
         Rows to return.
     budget : int, optional
         Evaluations at most (default 2^16, or 2^11 d with more than 32 inputs).
+    memory, seed, device, progress
+        Those of `order_spectrum`.
 
     Returns
     -------
@@ -74,34 +78,36 @@ def strongest_interactions(
     inputs = as_inputs(function, inputs)
     check_order(order, inputs.dim)
     count = whole_number("count", count, least=1)
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
+    options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
+    evaluate = Evaluator(function, inputs, seed=seed, **options)
     evaluate.require_one_output("strongest_interactions")
     if budget is None:
         budget = max(DEFAULT_BUDGET, BUDGET_PER_INPUT * inputs.dim)
-    # Subsets are told apart best with all functions that the sample can bear: tolerance 0.
-    prepared = prepare(evaluate, max_order=order, tolerance=0.0, budget=budget, seed=seed)
-    basis = prepared.basis
-    useful = sum(q > 0 for q in basis.widths(order))
-    if math.comb(useful, order) > MOST_SUBSETS:
-        raise ValueError(
-            f"{useful} inputs have {math.comb(useful, order):,} subsets of order {order}, more "
-            f"than {MOST_SUBSETS:,}: lower the order"
-        )
-    left = budget - evaluate.evaluations
-    check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
-    n = min((left - check) // BLOCKS, most_in_memory(evaluate, basis, order))
-    sample = draw(evaluate, prepared, n)
-    total = array_mean(total_pairs(sample)).mean.item()
-    tables = [_measured(sample, basis, k, evaluate.memory) for k in range(1, order + 1)]
-    table = tables[-1]
-    table["share"] = table["variance"] / total if total > 0 else np.nan
-    found = table.nlargest(count, "variance").reset_index(drop=True)
-    found.attrs["left_out"] = float(basis.left_out[0])
-    if check:
-        seen = np.zeros(inputs.dim)
-        for u, variance in itertools.chain(*(t[["subset", "variance"]].values for t in tables)):
-            seen[list(u)] += variance
-        _say_what_is_unseen(evaluate, found, seen, order, evaluate.evaluations + check, seed)
+    with evaluate.bar:
+        # Subsets are told apart best with all functions that the sample can bear: tolerance 0.
+        prepared = prepare(evaluate, max_order=order, tolerance=0.0, budget=budget, seed=seed)
+        basis = prepared.basis
+        useful = sum(q > 0 for q in basis.widths(order))
+        if math.comb(useful, order) > MOST_SUBSETS:
+            raise ValueError(
+                f"{useful} inputs have {math.comb(useful, order):,} subsets of order {order}, more "
+                f"than {MOST_SUBSETS:,}: lower the order"
+            )
+        left = budget - evaluate.evaluations
+        check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
+        n = min((left - check) // BLOCKS, most_in_memory(evaluate, basis, order, BLOCKS))
+        sample = draw(evaluate, prepared, n)
+        total = array_mean(total_pairs(sample)).mean.item()
+        tables = [_measured(sample, basis, k, evaluate.memory) for k in range(1, order + 1)]
+        table = tables[-1]
+        table["share"] = table["variance"] / total if total > 0 else np.nan
+        found = table.nlargest(count, "variance").reset_index(drop=True)
+        found.attrs["left_out"] = float(basis.left_out[0])
+        if check:
+            seen = np.zeros(inputs.dim)
+            for u, variance in itertools.chain(*(t[["subset", "variance"]].values for t in tables)):
+                seen[list(u)] += variance
+            _say_what_is_unseen(evaluate, found, seen, order, evaluate.evaluations + check, seed)
     found["subset"] = [inputs.called(u) for u in found["subset"]]
     found.attrs["evaluations"] = evaluate.evaluations
     return found

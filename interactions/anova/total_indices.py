@@ -64,6 +64,7 @@ def mean_order(
     memory: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    progress: bool | str = False,
 ) -> MeanOrder:
     """Measure the mean order and the total index of every input.
 
@@ -71,8 +72,10 @@ def mean_order(
     d + 1 per point).
     """
     inputs = as_inputs(function, inputs)
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
-    result = measure_mean_order(evaluate, budget=budget, seed=seed)
+    options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
+    evaluate = Evaluator(function, inputs, seed=seed, **options)
+    with evaluate.bar:
+        result = measure_mean_order(evaluate, budget=budget, seed=seed)
     if evaluate.outputs is not None:
         return result
     arrays = {k: v[0] for k, v in vars(result).items() if isinstance(v, np.ndarray)}
@@ -91,6 +94,7 @@ def measure_mean_order(evaluate: Evaluator, *, budget: int | None, seed: int) ->
             f"the mean order of {dim} inputs needs {least:,} evaluations at least, the budget is "
             f"{budget:,}"
         )
+    evaluate.bar.within(budget)
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     total, variance = [], []
     for _ in range(left // ((dim + 1) * n)):
@@ -139,6 +143,7 @@ def superset_index(
     memory: int | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    progress: bool | str = False,
 ) -> pd.DataFrame:
     """Variance of all effects that hold a subset of inputs, for the subsets asked for.
 
@@ -168,7 +173,8 @@ def superset_index(
     """
     inputs = as_inputs(function, inputs)
     asked = [_subset(u, inputs) for u in subsets]
-    evaluate = Evaluator(function, inputs, seed=seed, memory=memory, budget=budget, device=device)
+    options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
+    evaluate = Evaluator(function, inputs, seed=seed, **options)
     evaluate.require_one_output("superset_index")
     budget = DEFAULT_BUDGET if budget is None else budget
     price = sum(2 ** len(u) for u in asked)
@@ -181,22 +187,24 @@ def superset_index(
     n = max(2, min(left // (price * BATCHES), evaluate.memory // (32 * inputs.dim)))
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     batches = []
-    for _ in range(left // (price * n)):
-        index, plain = [], []
-        for u in asked:
-            x, fresh = (
-                inputs.sample(n, generator=generator, dtype=evaluate.dtype) for _ in range(2)
-            )
-            difference = 0.0
-            for moved in (list(v) for k in range(len(u) + 1) for v in combinations(u, k)):
-                corner = x.clone()
-                corner[:, moved] = fresh[:, moved]
-                y = evaluate(corner)
-                difference = difference + (-1) ** len(moved) * y
-                if not moved:
-                    plain.append(y)
-            index.append(difference.square().mean() / 2 ** len(u))
-        batches.append(torch.stack([*index, torch.cat(plain).var()]))
+    with evaluate.bar as bar:
+        bar.within(budget)
+        for _ in range(left // (price * n)):
+            index, plain = [], []
+            for u in asked:
+                x, fresh = (
+                    inputs.sample(n, generator=generator, dtype=evaluate.dtype) for _ in range(2)
+                )
+                difference = 0.0
+                for moved in (list(v) for k in range(len(u) + 1) for v in combinations(u, k)):
+                    corner = x.clone()
+                    corner[:, moved] = fresh[:, moved]
+                    y = evaluate(corner)
+                    difference = difference + (-1) ** len(moved) * y
+                    if not moved:
+                        plain.append(y)
+                index.append(difference.square().mean() / 2 ** len(u))
+            batches.append(torch.stack([*index, torch.cat(plain).var()]))
     batches = torch.stack(batches).cpu().numpy()
     mean, total = batches[:, :-1].mean(axis=0), batches[:, -1].mean()
     return pd.DataFrame(

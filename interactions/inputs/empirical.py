@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..arrays import numbers
+from ..arrays import distinct, numbers
 from . import _tables
 from .base import FEW_VALUES, Inputs
 from .columns import encoded_frame
@@ -73,7 +73,8 @@ class Empirical(Inputs):
         for j, members in enumerate(self._players):
             # A group of one column is that column by another name.
             at[:, j] = values[:, members[0]] if len(members) == 1 else self._group(j, values)
-        self._sorted = np.sort(at, axis=0)
+        # Column by column in memory, for that is how they are read.
+        self._sorted = np.sort(np.ascontiguousarray(at.T), axis=1).T
         self._kept: dict[tuple[str | int, torch.dtype, torch.device], Tensor] = {}
 
     def _group(self, j: int, values: np.ndarray) -> np.ndarray:
@@ -133,7 +134,7 @@ class Empirical(Inputs):
 
     def support(self, coordinate: int) -> tuple[np.ndarray, np.ndarray]:
         """Distinct values of a column and their frequencies."""
-        values, counts = np.unique(self._sorted[:, coordinate], return_counts=True)
+        values, counts = distinct(self._sorted[:, coordinate])
         return values, counts / counts.sum()
 
     def quadrature(
@@ -145,7 +146,7 @@ class Empirical(Inputs):
         return _tables.gauss(values, weights, size)
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
-        values = np.unique(self._sorted[:, coordinate])
+        values, _ = distinct(self._sorted[:, coordinate])
         if len(values) <= max(size, FEW_VALUES):
             return values
         # The extremes as well, for curves are not continued beyond what the column holds.

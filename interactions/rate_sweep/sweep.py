@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from ..anova import order_spectrum
 from ..dropout import check_rate
 from ..inputs import Empirical, Inputs, check_order
-from ..progress import progress_bar
+from ..progress import Bar
 from .data import points_and_targets
 from .result import RateSweep
 from .training import Loss, Training, mean_loss
@@ -45,7 +45,7 @@ def sweep_rates(
     max_order: int = 3,
     tolerance: float = 0.02,
     budget: int | None = None,
-    progress: bool = False,
+    progress: bool | str = False,
 ) -> RateSweep:
     """Train a model of your own at every drop rate and measure its held-out error and spectrum.
 
@@ -94,8 +94,8 @@ def sweep_rates(
     max_order, tolerance, budget
         Of `order_spectrum`, which measures every trained model in eval mode under the product of
         the marginals of all rows (`Empirical(x)`).
-    progress : bool
-        Show a bar that counts epochs, which needs tqdm.
+    progress : bool or str
+        Shows a bar of epochs (needs tqdm: the extra "progress"); a text stands before the bar.
 
     Returns
     -------
@@ -137,7 +137,8 @@ def sweep_rates(
         raise ValueError(f"held_out={held_out} of {len(points)} rows leaves one part empty")
     seen: weakref.WeakSet[nn.Module] = weakref.WeakSet()
     rows, first, same = [], {}, len(rates) > 1
-    with progress_bar(len(rates) * len(seeds) * epochs, " epochs", shown=progress) as advance:
+    with Bar(progress, unit="epochs") as bar:
+        bar.within(len(rates) * len(seeds) * epochs)
         for rate in rates:
             for seed in seeds:
                 order = torch.tensor(np.random.default_rng(seed).permutation(len(points)))
@@ -148,7 +149,7 @@ def sweep_rates(
                     own_x = points.to(like)
                     own_y = targets.to(like if targets.is_floating_point() else like.device)
                     train, test = order[out:].to(like.device), order[:out].to(like.device)
-                    how = {"rate": rate, "seed": seed, "advance": advance}
+                    how = {"rate": rate, "seed": seed, "advance": bar.advance}
                     training.train(model, own_x[train], own_y[train], **how)
                     with torch.no_grad():
                         answers = model(own_x[test])

@@ -269,7 +269,7 @@ def test_intervals_cover_over_200_seeds(case: str | int, train_on_noise) -> None
 
 def test_a_sample_too_large_to_multiply_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     f = PlantedInteractions(WIDE, {3: 1.0})
-    monkeypatch.setattr("interactions.anova.kernel.MOST_WORK", 0.0)
+    monkeypatch.setattr("interactions.anova._limits.MOST_WORK", 0.0)
     s = measure(f, WIDE, tolerance=1e-4)
     assert not s.converged
     assert "the arithmetic ended the measurement" in s.reason
