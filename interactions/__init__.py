@@ -1,6 +1,7 @@
 """Variance by interaction order, and what dropout does to each order."""
 
 from .anova import order_spectrum, order_spectrum_from_samples
+from .bernoulli import Bernoulli
 from .comparison import Selectivity, selectivity
 from .dropout import Dropout
 from .inputs import Empirical, Inputs, Normal, Rademacher, Uniform
@@ -21,6 +22,7 @@ from .spectrum import OrderSpectrum
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bernoulli",
     "Dropout",
     "Empirical",
     "FirstRise",

@@ -26,6 +26,8 @@ from .arrays import numbers
 
 FEW_VALUES = 128
 """A column with no more distinct values has a knot on each."""
+OF_THESE_ROWS = "intervals of these rows, not of their population"
+"""What results under Empirical inputs say of their errors."""
 
 
 def check_order(max_order: int, dim: int) -> None:
@@ -45,9 +47,12 @@ class Inputs(ABC):
     ----------
     dim : int
         Number of inputs d.
+    caveat : str
+        What is easily forgotten of a result under these inputs, which its `method` then says.
     """
 
     dim: int
+    caveat: str = ""
 
     @abstractmethod
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
@@ -289,6 +294,8 @@ class Empirical(Inputs):
     data : array [n, d]
         Finite numbers. Tensors, arrays and data frames of numbers are accepted.
     """
+
+    caveat = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
 
     def __init__(self, data: object) -> None:
         values = numbers(data, "Empirical data", finite=True).astype(np.float64)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs import Empirical, Inputs, Rademacher
+from ..inputs import Inputs
 
 PLAIN = 0.5
 """Part of a mixture's points that is drawn from the inputs as they are."""
@@ -184,9 +184,7 @@ def _edges(inputs: Inputs, coordinate: int) -> np.ndarray:
     """Ends of the bins of one input, as quantiles."""
     tails = 2.0 ** -np.arange(math.log2(MIDDLE), HALVINGS + 1)
     edges = np.concatenate([[0, 1], np.arange(1, MIDDLE) / MIDDLE, tails, 1 - tails])
-    if isinstance(inputs, Rademacher):
-        return np.array([0.0, 0.5, 1.0])
-    if isinstance(inputs, Empirical):
+    if np.isfinite(inputs.support_sizes[coordinate]):
         _, frequency = inputs.support(coordinate)
         ends = np.append(0, np.cumsum(frequency))
         ends[-1] = 1.0

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..inputs import Empirical, Inputs, check_order
+from ..inputs import Inputs, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
@@ -28,7 +28,6 @@ EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
 """Points of the largest grid that "auto" takes."""
-OF_THESE_ROWS = "intervals of these rows, not of their population"
 LEFT_OUT = 0.01
 """Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
 is the tolerance instead where that is larger."""
@@ -80,7 +79,7 @@ def order_spectrum(
         attribute `kinks`, as planted functions have, tells the exact method where to split its
         grid.
     inputs : Inputs
-        Distribution of the d inputs: Uniform, Normal, Rademacher or Empirical.
+        Distribution of the d inputs: Uniform, Normal, Rademacher, Bernoulli or Empirical.
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
     method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
@@ -139,11 +138,10 @@ def order_spectrum(
 
 
 def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
-    """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
-    if not isinstance(inputs, Empirical):
+    """Say what is easily forgotten of the inputs, such as that columns are taken as independent."""
+    if not inputs.caveat:
         return spectrum
-    how = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
-    return replace(spectrum, method=f"{spectrum.method}, {how}")
+    return replace(spectrum, method=f"{spectrum.method}, {inputs.caveat}")
 
 
 def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:

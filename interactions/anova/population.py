@@ -16,10 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import numbers
-from ..inputs import Empirical
+from ..inputs import OF_THESE_ROWS, Empirical
 from ..spectrum import OrderSpectrum
 from .exact import ROUNDING
-from .measure import OF_THESE_ROWS, order_spectrum
+from .measure import order_spectrum
 
 GROUPS = 16
 ROWS = 8
