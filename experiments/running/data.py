@@ -24,6 +24,7 @@ from .download import BYTES, DownloadError, download
 from .store import open_folder, write_whole
 
 VARIABLE = "INTERACTIONS_DATA"
+MODEL_VARIABLE = "INTERACTIONS_MODEL"
 CACHE = Path.home() / ".cache" / "interactions"
 
 BIKE_URL = "https://archive.ics.uci.edu/static/public/275/bike+sharing+dataset.zip"
@@ -47,11 +48,14 @@ T = TypeVar("T")
 
 
 def fingerprint(name: str, data_dir: Path | None) -> str:
-    """The SHA-256 of what is read of "bike_sharing", "mnist" or "20newsgroups", as hex digits.
+    """The SHA-256 of what is read of a data set, as hex digits.
 
-    The first two are refused if they are not the published ones, so nothing is read for them.
-    Raises MissingDataError if documents are not to be had, KeyError for another name.
+    "bike_sharing" and "mnist" are refused if they are not the published ones, so nothing is read
+    for them; "20newsgroups" and "sentence_encoder" are read. Raises MissingDataError if documents
+    or a model are not to be had, KeyError for another name.
     """
+    if name == "sentence_encoder":
+        return _fingerprint_of_model(sentence_encoder(data_dir))
     known = {"bike_sharing": BIKE_SHA256, "mnist": MNIST_SHA256, "20newsgroups": None}
     if known[name] is not None:
         return known[name]
@@ -174,6 +178,55 @@ def _fingerprint(*parts: Texts) -> str:
             content = text.encode("utf-8", "surrogatepass")
             digest.update(b"%d %d\n" % (kind, len(content)))
             digest.update(content)
+    return digest.hexdigest()
+
+
+def sentence_encoder(data_dir: Path | None) -> Path:
+    """The folder of a sentence encoder, in the layout of Hugging Face.
+
+    That of the variable INTERACTIONS_MODEL, a folder or a model's name on the hub, else the folder
+    sentence_encoder of the data directory. Raises MissingDataError where there is neither.
+    """
+    chosen = os.environ.get(MODEL_VARIABLE)
+    folder = Path(chosen) if chosen else data_directory(data_dir) / "sentence_encoder"
+    if chosen and not folder.exists():
+        folder = _from_hub(chosen)
+    if not (folder / "config.json").is_file() or not [*folder.glob("*.safetensors")]:
+        raise MissingDataError(
+            f"there is no sentence encoder in {folder}: name the folder of one with config.json, "
+            f"tokenizer.json and model.safetensors, or its name on the Hugging Face hub, with "
+            f"{MODEL_VARIABLE}, as in {MODEL_VARIABLE}=sentence-transformers/all-MiniLM-L6-v2"
+        )
+    return folder
+
+
+def _from_hub(name: str) -> Path:
+    """Where the hub's own cache keeps a model's tokenizer and weights, downloaded if need be."""
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+    except ImportError as error:
+        raise MissingDataError(
+            f"{name} is no folder, and a model of the hub needs Hugging Face's packages: "
+            'pip install "interactions[language]"'
+        ) from error
+    # The hub's client raises errors of many kinds, of the network and of names.
+    except Exception as error:
+        raise MissingDataError(
+            f"{name} is no folder and could not be had from the hub ({_words(error)}): set "
+            f"{MODEL_VARIABLE} to the folder of a sentence encoder"
+        ) from error
+
+
+def _fingerprint_of_model(folder: Path) -> str:
+    """Of the weights, the settings and the tokenizer: of all that lies in the folder itself."""
+    files = [*folder.glob("*.json"), *folder.glob("*.txt"), *folder.glob("*.safetensors")]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        with path.open("rb") as file:
+            own = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.name} {own}\n".encode())
     return digest.hexdigest()
 
 

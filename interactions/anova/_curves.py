@@ -155,7 +155,13 @@ def families_of(
 
 
 def curves_at(evaluate: Evaluator, background: Tensor, points: Tensor, j: int) -> Tensor:
-    """Values [points, backgrounds, m] with input j at the points and the others held."""
+    """Values [points, backgrounds, m] with input j at the points and the others held.
+
+    Of equal points, as those of an input of few values are, one is asked.
+    """
+    asked, where = points.unique(return_inverse=True)
+    if len(asked) < len(points):
+        return curves_at(evaluate, background, asked, j)[where]
     x = background.repeat(len(points), 1)
     x[:, j] = points.to(x).repeat_interleave(len(background))
     return evaluate(x).unflatten(0, (len(points), len(background)))
@@ -174,6 +180,11 @@ def hat_moments(inputs: Inputs, knots: np.ndarray, coordinate: int) -> np.ndarra
         for k, b in ((0, 1 - part), (1, part)):
             np.add.at(gram, (at + i, at + k), weight * a * b)
     return gram
+
+
+def check_cost(inputs: Inputs) -> int:
+    """Evaluations that checking the curves of one family along every input takes, at most."""
+    return RELATIVES * int(np.minimum(inputs.support_sizes, CHECK_POINTS).sum())
 
 
 def check_points(

@@ -29,6 +29,7 @@ from ._curves import (
     RELATION,
     RELATIVES,
     backgrounds,
+    check_cost,
     check_points,
     curves_at,
     density_ratio,
@@ -186,7 +187,7 @@ def adapted(
     seen = SEEN if look.uneven and budget >= 2 * (price + CURVES * SEEN * inputs.dim) else 0
     most = UNEVEN_FAMILIES if look.uneven else FAMILIES
     families = min(most, budget // (price + CURVES * seen * inputs.dim))
-    stop = evaluate.evaluations + budget - families * inputs.dim * RELATIVES * CHECK_POINTS
+    stop = evaluate.evaluations + budget - families * check_cost(inputs)
     weight = look.share
     knots, values, carried = _choose(
         evaluate, look, grids, CURVES * families, seen, tolerance, stop, generator
@@ -222,7 +223,7 @@ def adapted(
 def family_cost(inputs: Inputs) -> int:
     """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
     knots = sum(len(first_knots(inputs, j)) for j in range(inputs.dim))
-    return CURVES * knots + inputs.dim * RELATIVES * CHECK_POINTS
+    return CURVES * knots + check_cost(inputs)
 
 
 def _choose(

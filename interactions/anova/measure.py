@@ -82,7 +82,7 @@ def order_spectrum(
         attribute `kinks`, as planted functions have, tells the exact method where to split its
         grid.
     inputs : Inputs
-        Distribution of the d inputs: Uniform, Normal, Rademacher or Empirical.
+        Distribution of the d inputs: Uniform, Normal, Rademacher, Bernoulli or Empirical.
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
     method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
@@ -142,7 +142,7 @@ def order_spectrum(
 
 
 def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
-    """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
+    """Say what is easily forgotten of the inputs, such as that columns are taken as independent."""
     if not inputs.caveat:
         return spectrum
     return replace(spectrum, method=f"{spectrum.method}, {inputs.caveat}")

@@ -7,6 +7,7 @@ its quantile function and the three-term recurrence of its orthonormal polynomia
 """
 
 from .base import FEW_VALUES, Inputs, check_order
+from .bernoulli import Bernoulli
 from .empirical import OF_THESE_ROWS, Empirical
 from .marginals import Marginals
 from .plain import Normal, Rademacher, Uniform
@@ -14,6 +15,7 @@ from .plain import Normal, Rademacher, Uniform
 __all__ = [
     "FEW_VALUES",
     "OF_THESE_ROWS",
+    "Bernoulli",
     "Empirical",
     "Inputs",
     "Marginals",

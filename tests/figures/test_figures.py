@@ -22,6 +22,7 @@ from figures import (
     every_layer,
     four_laws,
     importance,
+    language_model,
     learning_curves,
     newsgroups,
     published,
@@ -469,6 +470,27 @@ def test_every_layer_has_a_line_in_the_pane_of_its_target_and_steps() -> None:
     assert len(bars) == 8
     assert [b.get_height() for b in bars[0].patches[:2]] == pytest.approx([0.5, 0.75])
     assert [t.get_text() for t in bars[0].texts] == ["2", "2"]
+
+
+def test_an_encoders_orders_are_means_over_texts_in_a_row_per_probability() -> None:
+    table = pd.DataFrame(
+        [
+            {"keep": keep, "rate": rate, "text": text, "order": order}
+            | {"share": share, "variance": 2 * share}
+            for keep in (0.5, 0.9)
+            for rate, above in ((0.0, 0.5), (0.5, 0.25))
+            for text, more in (("a", 0.125), ("b", -0.125))
+            for order, share in (("1", 1 - above - more), ("2", above + more), (">2", 0.0))
+        ]
+    )
+    axes = language_model.draw(table)["language_model"].axes
+    assert [ax.get_title() for ax in axes[::2]] == [
+        f"tokens present with probability {keep}" for keep in (0.5, 0.9)
+    ]
+    assert [b.get_height() for b in axes[0].patches[:4]] == [0.5, 0.75, 0.5, 0.25]
+    lines = [container.lines[0] for container in axes[3].containers]
+    assert [line.get_ydata().tolist() for line in lines[:2]] == [[1.0, 1.5], [1.0, 0.5]]
+    assert axes[3].get_yscale() == "log"
 
 
 def test_digits_have_curves_stars_where_training_stopped_and_a_row_per_look() -> None:

@@ -12,6 +12,7 @@ import torch
 
 from experiments import discovery
 from experiments.running.context import Context
+from experiments.running.data import MODEL_VARIABLE
 
 NEED_DATA = ("bike_share", "newsgroups", "digits")
 KEYS = ("part", "sense", "quantity", "target", "placement", "order", "noise", "rate", "repeat")
@@ -25,8 +26,10 @@ SHARDED = [n for n in discovery.NAMES if isinstance(discovery.load(n), discovery
 
 
 @pytest.fixture
-def context(name: str, request: pytest.FixtureRequest) -> Context:
-    """Of a question; tests of those that need data skip where there is none."""
+def context(name: str, request: pytest.FixtureRequest, monkeypatch) -> Context:
+    """Of a question; tests of those that need data or a model skip where there is none."""
+    if name == "language_model":
+        monkeypatch.setenv(MODEL_VARIABLE, str(request.getfixturevalue("minilm")))
     data_dir = request.getfixturevalue("data_dir") if name in NEED_DATA else None
     return Context(data_dir=data_dir, quiet=True)
 

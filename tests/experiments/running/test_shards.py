@@ -59,6 +59,7 @@ READ = {
     "bike_task(": "bike_sharing",
     "mnist(": "mnist",
     "twenty_newsgroups(": "20newsgroups",
+    "sentence_encoder(": "sentence_encoder",
 }
 
 

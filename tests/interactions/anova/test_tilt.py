@@ -16,12 +16,19 @@ from interactions.anova._evaluate import Evaluator
 from interactions.anova._pilot import first_look
 from interactions.anova._tilt import PLAIN, rare_values, towards
 from interactions.anova.kernel import draw, prepare
+from interactions.inputs import Bernoulli
 from interactions.planted import PlantedInteractions
 from interactions.spectrum import OrderSpectrum
 
 COLUMNS = np.random.default_rng(0).normal(size=(300, 4)) ** 3
 COLUMNS[:, 3] = np.arange(300) % 50 == 0
-KINDS = [Uniform(-1.0, 2.0, dim=4), Normal(dim=4), Rademacher(dim=4), Empirical(COLUMNS)]
+KINDS = [
+    Uniform(-1.0, 2.0, dim=4),
+    Normal(dim=4),
+    Rademacher(dim=4),
+    Bernoulli((0.02, 0.3, 0.5, 0.9)),
+    Empirical(COLUMNS),
+]
 LIKE = {"dtype": torch.float64}
 
 
