@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,14 @@ from torch.nn import functional
 from .anova import order_spectrum
 from .dropout import check_rate
 from .inputs import Empirical, check_order
+from .saving import Saved
 
 LOSSES = {"squared": functional.mse_loss, "cross_entropy": functional.cross_entropy}
 BOOTSTRAPS = 2000
 
 
 @dataclass(frozen=True)
-class RateSweep:
+class RateSweep(Saved):
     """What `sweep_rates` found.
 
     Attributes
@@ -304,7 +306,7 @@ def _numbers(name: str, values: object) -> Tensor:
     return values
 
 
-def _distinct(name: str, values: Sequence) -> list:
+def _distinct(name: str, values: Sequence[Any]) -> list[Any]:
     values = list(values)
     if not values or len(set(values)) < len(values):
         raise ValueError(f"{name} must be distinct, and at least one; got {values}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +27,13 @@ class Form(NamedTuple):
         return f"{str(self.dtype).removeprefix('torch.')} {'arrays' if self.array else 'tensors'}"
 
 
-def only_tensors(function: Callable) -> bool:
+def only_tensors(function: Callable[..., Any]) -> bool:
     """Whether a callable is torch's own kind and need not be tried with arrays."""
     compiled = hasattr(function, "_torchdynamo_orig_callable")
     return compiled or isinstance(function, (nn.Module, torch.jit.ScriptFunction))
 
 
-def forms(function: Callable) -> Iterator[Form]:
+def forms(function: Callable[..., Any]) -> Iterator[Form]:
     """Forms in the order they are tried, the most precise that a function may take first."""
     half = (torch.float16, torch.bfloat16)
     if isinstance(function, nn.Module):
@@ -45,7 +45,9 @@ def forms(function: Callable) -> Iterator[Form]:
         yield from map(Form, half)
 
 
-def call(function: Callable, x: Tensor, form: Form, *, copy: bool = True) -> tuple[object, bool]:
+def call(
+    function: Callable[..., Any], x: Tensor, form: Form, *, copy: bool = True
+) -> tuple[object, bool]:
     """What the function returns, and whether it changed the points that it was handed.
 
     A copy it may change as it likes. Arrays are always copies.
@@ -100,7 +102,7 @@ def not_finite(values: Tensor) -> FunctionError:
     return FunctionError(f"the function returned NaN or infinity (first {what} at point {row})")
 
 
-def attempt(function: Callable, x: Tensor, form: Form) -> tuple[Tensor, bool] | Exception:
+def attempt(function: Callable[..., Any], x: Tensor, form: Form) -> tuple[Tensor, bool] | Exception:
     """The function's values [n, m] in a form and whether they came as a tensor, or why not."""
     try:
         with warnings.catch_warnings():
@@ -118,7 +120,7 @@ def attempt(function: Callable, x: Tensor, form: Form) -> tuple[Tensor, bool] | 
         return error
 
 
-def means_arrays(function: Callable) -> bool:
+def means_arrays(function: Callable[..., Any]) -> bool:
     """Whether a function's own code speaks numpy: `axis=`, where torch's is `dim=`."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if not isinstance(code, types.CodeType):
