@@ -10,17 +10,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+from .plots import new_axes
+from .printing import aligned, html_table, with_error
+from .saving import Saved
 from .spectrum import OrderSpectrum
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LEAST = 3.0
 """Standard errors that the variance of an order must exceed to be seen."""
 
+SELECTIVITY = "Selectivity: slope per order, and log(variance with / without) by order"
+"""What is printed above its table."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Selectivity:
+class Selectivity(Saved):
     """Slope of log(V_k with / V_k without) against k, one per function.
 
     Shapes [...] are the leading axes of the spectra: () for one function.
@@ -45,6 +56,70 @@ class Selectivity:
     def used(self) -> np.ndarray:
         """Which of the orders 1 .. max_order the slope rests on, bool [..., max_order]."""
         return ~np.isnan(self.log_ratio)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per function: slope, standard_error, bound, and log_ratio_1, .. by order."""
+        ratios = self.log_ratio.reshape(-1, self.log_ratio.shape[-1])
+        return pd.DataFrame(
+            {
+                "slope": np.ravel(self.slope),
+                "standard_error": np.ravel(self.standard_error),
+                "bound": np.ravel(self.bound),
+                **{f"log_ratio_{k}": ratios[:, k - 1] for k in range(1, ratios.shape[1] + 1)},
+            }
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw log(V_k with / V_k without) of the orders used, and the slope through them.
+
+        Returns the axes, new ones by default. Needs matplotlib.
+        """
+        ax = new_axes() if ax is None else ax
+        orders = np.arange(1, self.log_ratio.shape[-1] + 1)
+        slopes = np.ravel(self.slope)
+        for i, (slope, ratio) in enumerate(
+            zip(slopes, self.log_ratio.reshape(len(slopes), -1), strict=True)
+        ):
+            used = ~np.isnan(ratio)
+            at, here = orders[used], ratio[used]
+            points = ax.plot(at, here, "o", color=f"C{i}")
+            if not np.isnan(slope):
+                # A line of least squares passes through the means.
+                line = here.mean() + slope * (at - at.mean())
+                name = f"function {i}: " if len(slopes) > 1 else ""
+                label = f"{name}slope {slope:.3g} ± {np.ravel(self.standard_error)[i]:.2g}"
+                ax.plot(at, line, color=points[0].get_color(), label=label)
+        ax.axhline(0.0, color="0.5", linewidth=0.8)
+        ax.set_xticks(orders)
+        ax.set_xlabel("order of interaction")
+        ax.set_ylabel("log(variance with / without)")
+        ax.spines[["top", "right"]].set_visible(False)
+        if not np.isnan(slopes).all():
+            ax.legend(frameon=False)
+        return ax
+
+    def _rows(self) -> list[list[str]]:
+        frame = self.to_frame()
+        orders = [name for name in frame.columns if name.startswith("log_ratio_")]
+        head = ["function", "slope ± error", "bound"]
+        rows = [head + [f"order {name.rpartition('_')[2]}" for name in orders]]
+        for i, row in frame.iterrows():
+            slope = with_error(row["slope"], row["standard_error"], ".4g")
+            ratios = ["not used" if np.isnan(row[name]) else f"{row[name]:.3f}" for name in orders]
+            rows.append([str(i), slope, "yes" if row["bound"] else "no", *ratios])
+        return rows
+
+    def __repr__(self) -> str:
+        slopes = np.ravel(self.slope)
+        if len(slopes) > 1:
+            return f"Selectivity({len(slopes)} functions)"
+        return f"Selectivity(slope {slopes[0]:.4g} ± {np.ravel(self.standard_error)[0]:.2g})"
+
+    def __str__(self) -> str:
+        return "\n".join([SELECTIVITY, *aligned(self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(SELECTIVITY, self._rows())
 
 
 def selectivity(

@@ -148,7 +148,9 @@ def noise_stability(function: Planted, inputs: Inputs, rate: float) -> float:
     return sum(survival(rate, k) * v for k, v in enumerate(spectrum.variance, start=1))
 
 
-def dilated(function: Planted | Callable[[Tensor], Tensor], rate: float) -> Planted | Callable:
+def dilated(
+    function: Planted | Callable[[Tensor], Tensor], rate: float
+) -> Planted | Callable[[Tensor], Tensor]:
     """X -> F((1-r) x): where training with input dropout ends, at test time.
 
     Squared loss, enough data and capacity, inverted scaling: training shows the network x/(1-r)

@@ -6,7 +6,7 @@ from .from_samples import order_spectrum_from_samples
 from .measure import METHODS, Method, order_spectrum
 from .population import population_spectrum
 from .purification import Purified, purify
-from .strongest import strongest_interactions
+from .strongest import interaction_terms, strongest_interactions
 from .total_indices import MeanOrder, mean_order, superset_index
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Method",
     "Purified",
     "held_out_distillation",
+    "interaction_terms",
     "mean_order",
     "order_spectrum",
     "order_spectrum_from_samples",

@@ -98,6 +98,9 @@ def doubted(
     return replace(
         spectrum,
         left_out=left_out,
+        cumulative_standard_error=np.where(
+            np.isnan(left_out)[:, None], np.nan, spectrum.cumulative_error()[0]
+        ),
         converged=spectrum.converged and not doubts,
         reason="; ".join([r for r in (spectrum.reason, *doubts) if r]),
         checks=(*spectrum.checks, *checks),

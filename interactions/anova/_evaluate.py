@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ class Evaluator:
 
     def __init__(
         self,
-        function: Callable,
+        function: Callable[..., Any],
         inputs: Inputs,
         *,
         seed: int,
@@ -317,7 +318,7 @@ class Evaluator:
         )
 
 
-def _device(function: Callable, device: torch.device | str | None) -> torch.device:
+def _device(function: Callable[..., Any], device: torch.device | str | None) -> torch.device:
     """Where the function is called: as asked for, or where a module's parameters are."""
     own = next(function.parameters(), None) if isinstance(function, nn.Module) else None
     if own is None or device is None:

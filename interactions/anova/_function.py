@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,13 +35,13 @@ class Form(NamedTuple):
     frame: Callable[[np.ndarray], pd.DataFrame] | None = None
 
 
-def only_tensors(function: Callable) -> bool:
+def only_tensors(function: Callable[..., Any]) -> bool:
     """Whether a callable is torch's own kind and need not be tried with arrays."""
     compiled = hasattr(function, "_torchdynamo_orig_callable")
     return compiled or isinstance(function, (nn.Module, torch.jit.ScriptFunction))
 
 
-def forms(function: Callable, inputs: Inputs) -> Iterator[Form]:
+def forms(function: Callable[..., Any], inputs: Inputs) -> Iterator[Form]:
     """Forms in the order they are tried, the most precise that a function may take first.
 
     Data frames come first where numbers stand for something else, and last where arrays would do.
@@ -81,7 +81,9 @@ def whole_numbers(inputs: Inputs) -> bool:
     return torch.equal(x, x.round()) and all((v == np.rint(v)).all() for v in values)
 
 
-def call(function: Callable, x: Tensor, form: Form, *, copy: bool = True) -> tuple[object, bool]:
+def call(
+    function: Callable[..., Any], x: Tensor, form: Form, *, copy: bool = True
+) -> tuple[object, bool]:
     """What the function returns, and whether it changed the points that it was handed.
 
     A copy it may change as it likes. Arrays are always copies.
@@ -149,7 +151,7 @@ def not_finite(values: Tensor) -> FunctionError:
 
 
 def attempt(
-    function: Callable, x: Tensor, form: Form, *, named: bool = False
+    function: Callable[..., Any], x: Tensor, form: Form, *, named: bool = False
 ) -> tuple[Tensor, bool, tuple[str, ...] | None] | Exception:
     """The function's values [n, m] in a form, whether as a tensor, and their names; or why not.
 
@@ -176,7 +178,7 @@ def attempt(
         return error
 
 
-def means_arrays(function: Callable) -> bool:
+def means_arrays(function: Callable[..., Any]) -> bool:
     """Whether a function's own code speaks numpy: `axis=`, where torch's is `dim=`."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if not isinstance(code, types.CodeType):

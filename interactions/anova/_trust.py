@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,12 @@ def rounded_inside(values: Tensor, again: Tensor, precision: float) -> float:
 
 
 def why_not_trusted(
-    function: Callable, call: Call, x: Tensor, values: Tensor, again: Tensor, precision: float
+    function: Callable[..., Any],
+    call: Call,
+    x: Tensor,
+    values: Tensor,
+    again: Tensor,
+    precision: float,
 ) -> str | None:
     """Why two answers [n, m] to the points x do not agree, or None where they do.
 
@@ -93,7 +99,7 @@ def why_not_trusted(
     )
 
 
-def _why_not_repeated(function: Callable, call: Call, x: Tensor) -> str:
+def _why_not_repeated(function: Callable[..., Any], call: Call, x: Tensor) -> str:
     state = torch.get_rng_state(), np.random.get_state(), random.getstate()
     before = _versions(function)
     first = call(x)
@@ -114,7 +120,7 @@ def _why_not_repeated(function: Callable, call: Call, x: Tensor) -> str:
     )
 
 
-def _versions(function: Callable) -> dict[str, int]:
+def _versions(function: Callable[..., Any]) -> dict[str, int]:
     """How often each parameter and buffer of a module was changed in place."""
     if not isinstance(function, nn.Module):
         return {}

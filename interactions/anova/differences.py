@@ -184,21 +184,25 @@ def _assemble(evaluate: Evaluator, streams: list[_Stream], tolerance: float) -> 
     # Everything above is what the orders leave of the total.
     variance_parts = [v_var[..., None], v_df[..., None]]
     above = np.concatenate([v_var, total_var], axis=-1), np.concatenate([v_df, total_df], axis=-1)
-    own = [_satterthwaite(a, d) for a, d in (variance_parts, above)]
-    error_var = np.concatenate([own[0][0], own[1][0][:, None]], axis=-1)
-    df = np.concatenate([own[0][1], own[1][1][:, None]], axis=-1)
+    each, rest = (_satterthwaite(a, d) for a, d in (variance_parts, above))
+    error_var = np.concatenate([each[0], rest[0][:, None]], axis=-1)
+    df = np.concatenate([each[1], rest[1][:, None]], axis=-1)
 
-    # Shares V_k / T and 1 - sum V_k / T, to first order in the errors.
+    # Shares V_k / T of every order and of all up to it, to first order in the errors. What lies
+    # above the last errs as what lies up to it.
+    n = v.shape[-1]
+    sums = np.vstack([np.eye(n), np.tril(np.ones((n, n)))])
     share = np.concatenate([v, total - known], axis=-1) / scale
-    ratio = np.concatenate([v, known], axis=-1) / scale
-    from_total = ratio**2 * total_var / scale**2
-    from_orders = np.concatenate([v_var, v_var.sum(axis=-1, keepdims=True)], axis=-1) / scale**2
-    orders_df = np.concatenate([v_df, _satterthwaite(v_var, v_df)[1][:, None]], axis=-1)
-    share_var, share_df = _satterthwaite(
-        np.stack([from_orders, from_total], axis=-1),
+    from_total = (v @ sums.T / scale) ** 2 * total_var / scale**2
+    from_orders, orders_df = _satterthwaite(sums * v_var[:, None], v_df[:, None])
+    error, error_df = _satterthwaite(
+        np.stack([from_orders / scale**2, from_total], axis=-1),
         np.stack([orders_df, np.broadcast_to(total_df, orders_df.shape)], axis=-1),
     )
-    share_error = np.sqrt(share_var)
+    error = np.sqrt(error)
+    (own, up_to), (own_df, up_to_df) = (np.split(a, 2, axis=-1) for a in (error, error_df))
+    share_error = np.concatenate([own, up_to[:, -1:]], axis=-1)
+    nothing = np.zeros_like(up_to[:, :1])
     backgrounds = "/".join(str(o.backgrounds) for o in orders)
     return OrderSpectrum(
         variance=variance,
@@ -206,10 +210,12 @@ def _assemble(evaluate: Evaluator, streams: list[_Stream], tolerance: float) -> 
         share=share,
         share_standard_error=share_error,
         degrees_of_freedom=df,
-        share_degrees_of_freedom=share_df,
+        share_degrees_of_freedom=np.concatenate([own_df, up_to_df[:, -1:]], axis=-1),
         method=f"mixed differences ({NODES} random nodes, {backgrounds} backgrounds by order)",
         evaluations=evaluate.evaluations,
         converged=bool(np.all((share_error <= tolerance) | constant)),
+        cumulative_standard_error=np.concatenate([up_to, nothing], axis=-1),
+        cumulative_degrees_of_freedom=np.concatenate([up_to_df, nothing + np.inf], axis=-1),
     )
 
 
@@ -239,6 +245,7 @@ def _doubted(spectrum: OrderSpectrum, streams: list[_Stream]) -> OrderSpectrum:
         spectrum,
         standard_error=np.where(unseen, np.nan, spectrum.standard_error),
         share_standard_error=np.where(unseen, np.nan, spectrum.share_standard_error),
+        cumulative_standard_error=np.where(few[:, None], np.nan, spectrum.cumulative_error()[0]),
         converged=spectrum.converged and not doubts,
         reason="; ".join(doubts),
     )

@@ -190,6 +190,8 @@ def held_out_distillation(
         share_standard_error=ratio.std(axis=1, ddof=1) / np.sqrt(n),
         degrees_of_freedom=df,
         share_degrees_of_freedom=df,
+        cumulative_standard_error=np.cumsum(ratio, axis=0).std(axis=1, ddof=1) / np.sqrt(n),
+        cumulative_degrees_of_freedom=df,
         method=f"held-out boosted trees ({folds} folds; low orders are lower bounds)",
         evaluations=n,
         converged=True,

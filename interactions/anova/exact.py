@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -163,8 +164,18 @@ def _corrected(
     share = variance / scale
     shares = (off - share * off.sum(axis=-1, keepdims=True)) / scale
     missed = np.maximum(check.missed(grids.squares)[:, None], _unseen(off, grids.squares))
-    # A change of f by a part of mean square e moves the norm of every order by its root at most.
+    # A change of f by a part of mean square e moves the norm of every order by its root at most,
+    # and so that of all orders up to one, and of all above it: both move the share up to it.
     bound = 2 * np.sqrt(np.maximum(variance, 0) * missed) + missed + ROUNDING * np.abs(total)
+    up_to, most = np.cumsum(variance, axis=-1), missed.max(axis=-1, keepdims=True)
+    ends = [
+        part * (2 * np.sqrt(np.maximum(other, 0) * most) + most + ROUNDING * np.abs(total))
+        for part, other in [(total - up_to, up_to), (up_to, total - up_to)]
+    ]
+    cumulative = np.hypot(
+        np.cumsum(shares, axis=-1).std(axis=0, ddof=1) / math.sqrt(n), sum(ends) / scale**2
+    )
+    cumulative[:, -1] = np.where(constant[:, 0], np.nan, 0.0)
     error = np.hypot(off.std(axis=0, ddof=1) / math.sqrt(n), bound)
     share_error = np.hypot(shares.std(axis=0, ddof=1) / math.sqrt(n), bound / scale)
     df = np.full_like(variance, n - 1.0)
@@ -176,6 +187,8 @@ def _corrected(
         share_standard_error=share_error,
         degrees_of_freedom=df,
         share_degrees_of_freedom=df,
+        cumulative_standard_error=cumulative,
+        cumulative_degrees_of_freedom=df,
         method=f"exact grid of up to {nodes} nodes an input, corrected by {n} random grids",
         evaluations=evaluate.evaluations,
         converged=bool(np.all((share_error <= tolerance) | constant)),
@@ -291,7 +304,11 @@ def _refined(
 
 
 def subset_variances(
-    function: Callable, inputs: Inputs, *, size: int = 16, progress: bool | str = False
+    function: Callable[..., Any],
+    inputs: Inputs,
+    *,
+    size: int = 16,
+    progress: bool | str = False,
 ) -> dict[tuple[int, ...] | tuple[str, ...], float]:
     """Variance of every subset's effect, by the tensor grid of `size` nodes per coordinate.
 

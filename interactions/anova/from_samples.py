@@ -142,7 +142,7 @@ def _tensor(values: object, name: str) -> Tensor:
     return values if values.dtype in (torch.float32, torch.float64) else values.double()
 
 
-def _check_points(x: Tensor, inputs: Inputs, names: list) -> None:
+def _check_points(x: Tensor, inputs: Inputs, names: list[object]) -> None:
     """Refuse points that cannot be independent draws from the inputs."""
     columns = x.cpu().numpy()
     for j, name in enumerate(names):
@@ -209,7 +209,7 @@ def _check_marginal(column: np.ndarray, inputs: Inputs, j: int, name: object) ->
     )
 
 
-def _check_independence(columns: np.ndarray, inputs: Inputs, names: list) -> None:
+def _check_independence(columns: np.ndarray, inputs: Inputs, names: list[object]) -> None:
     """Rank correlations, of ranks and of their distance from the middle, between two columns."""
     n, dim = columns.shape
     if dim == 1:

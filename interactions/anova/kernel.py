@@ -25,6 +25,7 @@ from torch import Tensor
 
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
+from ._array_mean import ArrayMean, array_mean
 from ._doubt import doubted, stability
 from ._evaluate import Evaluator
 from ._limits import ended, most_in_memory, most_in_time, what_would_do
@@ -246,49 +247,6 @@ def _products(basis: Basis, max_order: int) -> str:
     return "/".join(f"{c:,}" for c in counts)
 
 
-class ArrayMean(NamedTuple):
-    """Mean of a symmetric array over pairs, the squared error of this mean, its df, each [..].
-
-    `linear` and `quadratic` are the error's two parts, the linear one two standard errors lower:
-    with few points it is mostly noise, and extrapolates to far too many.
-    """
-
-    mean: np.ndarray
-    error: np.ndarray
-    df: np.ndarray
-    linear: np.ndarray
-    quadratic: np.ndarray
-
-
-def array_mean(h: np.ndarray) -> ArrayMean:
-    """Mean and error of a U-statistic from its values h_ab on pairs of blocks, [..., B, B].
-
-    h_ab = V + l_a + l_b + e_ab with independent l, and e of mean zero given either block
-    (Hoeffding 1948), so the mean has variance 4 var(l) / B + 2 var(e) / (B (B - 1)). Both are
-    estimated without bias by the two-way analysis of variance of the symmetric array.
-    """
-    blocks = h.shape[-1]
-    off = ~np.eye(blocks, dtype=bool)
-    h = np.where(off, h, 0.0)
-    mean = h.sum(axis=(-1, -2)) / (blocks * (blocks - 1))
-    centred = np.where(off, h - mean[..., None, None], 0.0)
-    # Least squares for h_ab = V + l_a + l_b with sum of l zero.
-    effect = centred.sum(axis=-1) / (blocks - 2)
-    rest = np.where(off, centred - effect[..., :, None] - effect[..., None, :], 0.0)
-    pairs_df = blocks * (blocks - 3) / 2
-    var_e = (rest**2).sum(axis=(-1, -2)) / 2 / pairs_df
-    # E sum of effect^2 / (B - 1) = var(l) + var(e) / (B - 2).
-    spread = (effect**2).sum(axis=-1) / (blocks - 1)
-    var_l = np.maximum(spread - var_e / (blocks - 2), 0.0)
-    parts = np.stack([4 * var_l / blocks, 2 * var_e / (blocks * (blocks - 1))], axis=-1)
-    error = parts.sum(axis=-1)
-    weights = (parts**2 / np.array([blocks - 1, pairs_df])).sum(axis=-1)
-    df = np.where(weights > 0, error**2 / np.where(weights > 0, weights, 1.0), np.inf)
-    noise = 2 * math.sqrt(2 / (blocks - 1)) * spread
-    linear = np.maximum(var_l - noise, 0.0) * 4 / blocks
-    return ArrayMean(mean, error, df, linear, parts[..., 1])
-
-
 def _spectrum(
     sample: Sample,
     basis: Basis,
@@ -351,6 +309,7 @@ def _spectrum_of_some(
     # To first order the error of V_k / T is that of (V_k - share T) / T, all on the same points.
     relative = (parts - share[:, :, None, None] * both[:, None]) / total[:, :, None, None]
     shares = array_mean(relative)
+    cumulative = _cumulative(relative, shares)
     # Pairs that all vanish have shown nothing of an order, and say nothing of their error.
     unseen = ~parts.any(axis=(-1, -2))
     unseen[:, -1] = False
@@ -366,8 +325,23 @@ def _spectrum_of_some(
         method="ANOVA kernel",
         evaluations=sample.x.shape[0] * sample.x.shape[1],
         converged=bool(np.all((share_error <= tolerance) | quiet | unseen)),
+        cumulative_standard_error=np.where(quiet, np.nan, np.sqrt(cumulative[0])),
+        cumulative_degrees_of_freedom=cumulative[1],
     )
     return spectrum, _points_needed(shares, spectrum.evaluations, tolerance)
+
+
+def _cumulative(relative: np.ndarray, shares: ArrayMean) -> tuple[np.ndarray, np.ndarray]:
+    """Squared errors of the shares up to each order, and their df, [m, max_order + 1] each.
+
+    Up to the first that is its own, up to the last that of everything above, for all sum to one.
+    """
+    between = array_mean(np.cumsum(relative[:, :-2], axis=1)[:, 1:])
+    error, df = shares.error.copy(), shares.df.copy()
+    error[:, 1:-2], df[:, 1:-2] = between.error, between.df
+    error[:, -2], df[:, -2] = error[:, -1], df[:, -1]
+    error[:, -1], df[:, -1] = 0.0, np.inf
+    return error, df
 
 
 def _points_needed(shares: ArrayMean, points: int, tolerance: float) -> np.ndarray:

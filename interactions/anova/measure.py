@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class Method(Protocol):
 
 
 def order_spectrum(
-    function: Callable,
+    function: Callable[..., Any],
     inputs: Inputs,
     *,
     max_order: int = 3,
@@ -191,7 +191,9 @@ def _error(spectrum: OrderSpectrum) -> float:
     return float(np.nan_to_num(error, nan=np.inf).max(initial=0.0))
 
 
-def _grid_spectrum(evaluate: Evaluator, *, budget: int | None, **settings) -> OrderSpectrum | None:
+def _grid_spectrum(
+    evaluate: Evaluator, *, budget: int | None, **settings: Any
+) -> OrderSpectrum | None:
     """What "exact" finds within half of the budget, where the inputs are few enough for it."""
     points = math.prod(np.minimum(evaluate.inputs.support_sizes, EXACT_NODES).tolist())
     affordable = EXACT_POINTS if budget is None else budget - evaluate.evaluations

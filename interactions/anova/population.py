@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,14 +29,14 @@ LEAST_GROUPS = 5
 
 
 def population_spectrum(
-    function: Callable,
+    function: Callable[..., Any],
     data: object,
     *,
     budget: int | None = None,
     tolerance: float = 0.01,
     seed: int = 0,
     progress: bool | str = False,
-    **options,
+    **options: Any,
 ) -> OrderSpectrum:
     """Spectrum under the columns' marginals, with intervals of the population of the rows.
 
@@ -95,6 +96,8 @@ def population_spectrum(
     error = _with_groups(whole.standard_error, [(p.variance, p.standard_error) for p in parts])
     # Orders that are zero in every group are so up to rounding.
     error = np.maximum(error, ROUNDING * np.expand_dims(whole.total_variance, -1))
+    up_to, _ = whole.cumulative_error()
+    up_to = _with_groups(up_to, [(p.cumulative_share, p.cumulative_error()[0]) for p in parts])
     # A group may be constant where the whole is not: it has no shares, and they are unknown.
     share_error = _with_groups(
         whole.share_standard_error, [(p.share, p.share_standard_error) for p in parts]
@@ -110,6 +113,8 @@ def population_spectrum(
         share_standard_error=share_error,
         degrees_of_freedom=df,
         share_degrees_of_freedom=df,
+        cumulative_standard_error=up_to,
+        cumulative_degrees_of_freedom=df,
         method=whole.method.replace(
             OF_THESE_ROWS, f"intervals of the population of the rows ({groups} groups)"
         ),

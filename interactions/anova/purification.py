@@ -12,15 +12,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy.sparse.linalg import LinearOperator, lsmr
+
+from ..plots import bars_or_lines
+from ..printing import aligned, html_table
+from ..saving import Saved
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Subset = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Purified:
+class Purified(Saved):
     """A table as a sum of pure parts.
 
     Attributes
@@ -36,7 +45,10 @@ class Purified:
 
     def table(self) -> np.ndarray:
         """The sum of all parts: the original table, to rounding."""
-        return sum(_spread(part, u, self.weights.ndim) for u, part in self.parts.items())
+        return sum(
+            (_spread(part, u, self.weights.ndim) for u, part in self.parts.items()),
+            start=np.zeros(self.weights.shape),
+        )
 
     def variance(self, subset: Subset) -> float:
         """Weighted variance of one part. With dependent axes these need not sum to the total."""
@@ -50,6 +62,48 @@ class Purified:
             for axis in range(len(u)):
                 worst = max(worst, np.abs(_mean_along(part, w, axis)).max())
         return worst
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per subset of axes but the constant: subset, order, variance."""
+        subsets = sorted((u for u in self.parts if u), key=lambda u: (len(u), u))
+        return pd.DataFrame(
+            {
+                "subset": subsets,
+                "order": [len(u) for u in subsets],
+                "variance": [self.variance(u) for u in subsets],
+            }
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the variance of every part, exact for the table and so without an interval.
+
+        Returns the axes, new ones by default. Needs matplotlib.
+        """
+        frame = self.to_frame()
+        return bars_or_lines(
+            frame["variance"].to_numpy()[None],
+            None,
+            [", ".join(map(str, u)) for u in frame["subset"]],
+            xlabel="axes of the part",
+            ylabel="variance",
+            ax=ax,
+        )
+
+    def _rows(self) -> list[list[str]]:
+        rows = [["axes", "variance"]]
+        for row in self.to_frame().itertuples():
+            rows.append([", ".join(map(str, row.subset)), f"{row.variance:.4g}"])
+        return rows
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.weights.shape))
+        return f"Purified(table {shape}, {len(self.parts)} parts, impurity {self.impurity():.1e})"
+
+    def __str__(self) -> str:
+        return "\n".join([repr(self), *aligned(self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self), self._rows())
 
 
 def purify(

@@ -6,6 +6,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,23 +16,26 @@ from torch import Tensor
 from ..checks import whole_number
 from ..inputs import Inputs, check_order
 from ..models import as_inputs
+from ._array_mean import array_mean
 from ._evaluate import Evaluator
 from ._limits import most_in_memory
 from ._pairs import Sample, feature_sums
 from .basis import Basis
-from .kernel import BLOCKS, array_mean, draw, prepare, total_pairs
+from .kernel import BLOCKS, draw, prepare, total_pairs
 from .total_indices import BATCHES, measure_mean_order
 
 DEFAULT_BUDGET = 2**16
 """Evaluations by default, with few inputs."""
 BUDGET_PER_INPUT = 2**11
 """Evaluations per input by default, where that is more."""
+SEEN = 3.0
+"""Standard errors that the variance of a subset must exceed to be worth a model's term."""
 MOST_SUBSETS = 2**22
 """Subsets that are measured at most, for each takes a millisecond or less."""
 
 
 def strongest_interactions(
-    function: Callable,
+    function: Callable[..., Any],
     inputs: Inputs,
     *,
     order: int = 2,
@@ -111,6 +115,58 @@ def strongest_interactions(
     found["subset"] = [inputs.called(u) for u in found["subset"]]
     found.attrs["evaluations"] = evaluate.evaluations
     return found
+
+
+def interaction_terms(
+    function: Callable[..., Any],
+    inputs: Inputs,
+    *,
+    max_order: int = 2,
+    count: int = 10,
+    budget: int | None = None,
+    memory: int | None = None,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+) -> list[tuple[Any, ...]]:
+    """Subsets of orders 2 .. max_order that a simpler model should have, as tuples of inputs.
+
+    Of each order the `count` strongest by `strongest_interactions`, as far as they exceed 3
+    standard errors; lower orders first, stronger ones first. None for max_order 1. With the order
+    that is enough, they are the terms of InterpretML's boosting machine, and it is shapiq's order:
+
+    >>> order = spectrum.sufficient_order(0.95).order  # doctest: +SKIP
+    >>> terms = interaction_terms(model, inputs, max_order=order)  # doctest: +SKIP
+    >>> ExplainableBoostingRegressor(interactions=terms)  # doctest: +SKIP
+    >>> TabularExplainer(model, data, index="k-SII", max_order=order)  # doctest: +SKIP
+
+    Parameters
+    ----------
+    function, inputs, memory, seed, device
+        As in `strongest_interactions`.
+    max_order : int
+        The largest subsets, up to d.
+    count : int
+        Subsets of each order at most.
+    budget : int, optional
+        Evaluations at most for each order, by default as there.
+    """
+    if max_order is None:
+        raise TypeError("max_order must be an integer, got None: no order was shown to be enough")
+    check_order(max_order, inputs.dim)
+    terms: list[tuple[Any, ...]] = []
+    for order in range(2, max_order + 1):
+        found = strongest_interactions(
+            function,
+            inputs,
+            order=order,
+            count=count,
+            budget=budget,
+            memory=memory,
+            seed=seed,
+            device=device,
+        )
+        terms += found["subset"][found["variance"] > SEEN * found["standard_error"]].tolist()
+    return terms
 
 
 def _measured(sample: Sample, basis: Basis, order: int, memory: int) -> pd.DataFrame:

@@ -14,14 +14,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 
 from ..inputs import Inputs
 from ..models import as_inputs
+from ..plots import bars_or_lines
+from ..printing import aligned, html_table, with_error
+from ..saving import Saved
 from ._evaluate import Evaluator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DEFAULT_BUDGET = 2**18
 BATCHES = 32
@@ -29,7 +37,7 @@ BATCHES = 32
 
 
 @dataclass(frozen=True)
-class MeanOrder:
+class MeanOrder(Saved):
     """Mean order of a function, [...] over its outputs, with its parts.
 
     Attributes
@@ -55,9 +63,78 @@ class MeanOrder:
     names: tuple[str, ...] | None = None
     outputs: tuple[str, ...] | None = None
 
+    def to_frame(self) -> pd.DataFrame:
+        """One row per output and input: output, input, total_index, standard_error, share.
+
+        `share` is of the variance; the shares of an output's inputs sum to its mean order.
+        """
+        total = np.atleast_2d(self.total_index)
+        output, column = np.indices(total.shape)
+        variance = np.ravel(self.variance)[:, None]
+        share = total / np.where(variance > 0, variance, np.nan)
+        return pd.DataFrame(
+            {
+                "output": _called(self.outputs, output.ravel()),
+                "input": _called(self.names, column.ravel()),
+                "total_index": total.ravel(),
+                "standard_error": self.total_index_standard_error.ravel(),
+                "share": share.ravel(),
+            }
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the total index of every input with its 95% interval, a line per output if several.
+
+        In squared units of the function. Returns the axes, new ones by default. Needs matplotlib.
+        """
+        total = np.atleast_2d(self.total_index)
+        half = stats.norm.ppf(0.975) * np.atleast_2d(self.total_index_standard_error)
+        return bars_or_lines(
+            total,
+            half,
+            [*map(str, self.names or range(total.shape[1]))],
+            names=self._output_names() if len(total) > 1 else (),
+            xlabel="input",
+            ylabel="total index",
+            ax=ax,
+        )
+
+    def _output_names(self) -> list[str]:
+        m = np.size(self.mean_order)
+        return [f"output {i}" for i in range(m)] if self.outputs is None else [*self.outputs]
+
+    def _rows(self) -> list[list[str]]:
+        parts = (self.mean_order, self.standard_error, self.variance)
+        mean, error, variance = (np.ravel(part) for part in parts)
+        rows = [["output", "mean order ± error", "variance"]]
+        for i, (m, e, v) in enumerate(zip(mean, error, variance, strict=True)):
+            name = str(i) if self.outputs is None else self.outputs[i]
+            rows.append([name, with_error(m, e), f"{v:.4g}"])
+        return rows if len(mean) > 1 else [row[1:] for row in rows]
+
+    def _title(self) -> str:
+        inputs = np.shape(self.total_index)[-1]
+        return f"MeanOrder of {inputs} inputs, {self.evaluations:,} evaluations"
+
+    def __repr__(self) -> str:
+        mean = np.ravel(self.mean_order)
+        if len(mean) > 1:
+            return f"MeanOrder({len(mean)} outputs, {mean.min():.3f} to {mean.max():.3f})"
+        return f"MeanOrder({mean[0]:.4f} ± {np.ravel(self.standard_error)[0]:.2g})"
+
+    def __str__(self) -> str:
+        return "\n".join([self._title(), *aligned(self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(self._title(), self._rows())
+
+
+def _called(names: tuple[str, ...] | None, at: np.ndarray) -> np.ndarray:
+    return at if names is None else np.array(names, dtype=object)[at]
+
 
 def mean_order(
-    function: Callable,
+    function: Callable[..., Any],
     inputs: Inputs,
     *,
     budget: int | None = None,
@@ -135,7 +212,7 @@ def _standard_error(batches: np.ndarray) -> np.ndarray:
 
 
 def superset_index(
-    function: Callable,
+    function: Callable[..., Any],
     inputs: Inputs,
     subsets: Iterable[Iterable[int | str]],
     *,

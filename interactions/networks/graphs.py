@@ -24,7 +24,7 @@ class Recorded:
     def __init__(self, function: Callable[..., None]) -> None:
         self._function = function
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._arguments: list | None = None
+        self._arguments: list[object] | None = None
 
     def __call__(self, *arguments: object) -> None:
         if self._arguments is None:

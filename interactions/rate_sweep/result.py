@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..saving import Saved
 from . import text
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, repr=False)
-class RateSweep:
+class RateSweep(Saved):
     """What `sweep_rates` found.
 
     Attributes

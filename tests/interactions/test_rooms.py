@@ -24,7 +24,8 @@ def knows(room: str) -> set[str]:
 
 def test_networks_know_inputs_and_dropout_and_the_measurement_points_and_spectra() -> None:
     assert knows("networks") == {"inputs", "dropout"}
-    assert knows("anova") == {"arrays", "checks", "inputs", "spectrum"}
+    results = {"spectrum", "printing", "saving", "plots"}
+    assert knows("anova") == {"arrays", "checks", "inputs", "models", "progress", *results}
 
 
 @pytest.mark.parametrize("room", [".", "networks", "anova", "rate_sweep"])

@@ -19,12 +19,12 @@ from interactions import (
     order_spectrum,
     order_spectrum_from_samples,
 )
+from interactions.anova._array_mean import array_mean
 from interactions.anova._evaluate import Evaluator
 from interactions.anova._pairs import Sample, _dual, _primal
 from interactions.anova.basis import Adapted, Polynomials
 from interactions.anova.kernel import (
     Prepared,
-    array_mean,
     prepare,
     prepared_spectrum,
 )
