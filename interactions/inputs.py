@@ -85,6 +85,18 @@ class Inputs(ABC):
         """Values of an input that takes finitely many, ascending, and their probabilities."""
         return self.quadrature(int(self.support_sizes[coordinate]), coordinate=coordinate)
 
+    def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
+        """Probability that an input is at most x, of the shape of `x`, which may be infinite.
+
+        Read off the support; marginals that take infinitely many values state their own.
+        """
+        if not np.isfinite(self.support_sizes[coordinate]):
+            raise NotImplementedError(f"{type(self).__name__} must state probability_up_to")
+        values, weights = self.support(coordinate)
+        sums = np.concatenate([[0.0], np.cumsum(weights)])
+        sums[-1] = 1.0
+        return sums[np.searchsorted(values, x, side="right")]
+
     @abstractmethod
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients a, b of the orthonormal polynomials p_0 .. p_degree, each [d, degree + 1].
@@ -184,6 +196,9 @@ class Uniform(_Alike):
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
         return self.low + (self.high - self.low) * u
 
+    def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
+        return np.clip((np.asarray(x) - self.low) / (self.high - self.low), 0.0, 1.0)
+
     def quadrature(
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -219,6 +234,9 @@ class Normal(_Alike):
         eps = torch.finfo(u.dtype).eps / 4
         z = torch.special.ndtri(u.clamp(eps, 1 - 2 * eps))
         return self.mean + self.std * z
+
+    def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
+        return ndtr((np.asarray(x) - self.mean) / self.std)
 
     def quadrature(
         self, size: int, *, coordinate: int = 0, breakpoints: Sequence[float] = ()

@@ -18,8 +18,9 @@ import numpy as np
 from ..arrays import numbers
 from ..inputs import Empirical
 from ..spectrum import OrderSpectrum
+from ._rows import OF_THESE_ROWS
 from .exact import ROUNDING
-from .measure import OF_THESE_ROWS, order_spectrum
+from .measure import order_spectrum
 
 GROUPS = 16
 ROWS = 8
