@@ -14,7 +14,8 @@ import numpy as np
 from ._structure import Reading, Tree, Trees, UnreadableModelError, in_order
 
 ZERO = float(np.float32(1e-35))
-"""LightGBM's own: numbers no larger are zero."""
+"""LightGBM's own: numbers no larger are read as 0."""
+BELOW_ZERO = float(np.nextafter(-ZERO, -np.inf))
 
 
 def handles(model: object) -> bool:
@@ -28,15 +29,17 @@ def read(model: object) -> Reading:
     booster = getattr(model, "booster_", model)
     document = booster.dump_model()
     infos, outputs = document["tree_info"], document["num_tree_per_iteration"]
-    scale = outputs / len(infos) if document.get("average_output") else 1.0
+    # Forests predict a mean; their raw score is a sum all the same.
+    forest = document.get("average_output", False)
+    scale = outputs / len(infos) if forest else 1.0
     trees = [
         _tree(info["tree_structure"], n % outputs, outputs, scale) for n, info in enumerate(infos)
     ]
     return Reading(
         trees=Trees.of(trees),
         dim=document["max_feature_idx"] + 1,
-        predict=lambda x: booster.predict(x, raw_score=True),
-        output="raw score (before the link)",
+        predict=lambda x: scale * booster.predict(x, raw_score=True),
+        output="mean of trees" if forest else "raw score (before the link)",
     )
 
 
@@ -54,7 +57,7 @@ def _tree(structure: Mapping, output: int, outputs: int, scale: float) -> Tree:
         if node["decision_type"] == "==":
             pieces[i] = _categories(node["threshold"])
         elif node["decision_type"] == "<=":
-            cut[i], missing = node["threshold"], node["missing_type"]
+            cut[i], missing = _beyond_zero(node["threshold"]), node["missing_type"]
             missing_left[i] = cut[i] >= 0 if missing == "None" else node["default_left"]
             if missing == "Zero":
                 pieces[i] = _apart_from_zero(cut[i], missing_left[i])
@@ -76,10 +79,16 @@ def _categories(threshold: str) -> np.ndarray:
     return np.stack([low, np.nextafter(codes + 1, -np.inf)], axis=1)
 
 
+def _beyond_zero(cut: float) -> float:
+    """The cut of the numbers themselves, where those near 0 are read as 0."""
+    if -ZERO <= cut <= ZERO:
+        return BELOW_ZERO if cut < 0 else ZERO
+    return cut
+
+
 def _apart_from_zero(cut: float, zero_left: bool) -> np.ndarray:
     """What goes left where zeros go their own way."""
-    below = np.nextafter(-ZERO, -np.inf)
-    parts = [(-np.inf, min(cut, below)), (ZERO, max(cut, ZERO))]
+    parts = [(-np.inf, min(cut, BELOW_ZERO)), (ZERO, max(cut, ZERO))]
     if zero_left:
-        parts.append((below, ZERO))
+        parts.append((BELOW_ZERO, ZERO))
     return np.array([(low, high) for low, high in parts if low < high])
