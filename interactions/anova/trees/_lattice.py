@@ -24,6 +24,8 @@ BLOCK = 2**16
 """Pairs at a time: their products stay in the processor's cache."""
 SPLIT = 2**9
 """Leaves of a subset beyond which pairs are taken a few rows at a time."""
+OF_A_TERM = 500
+"""Products that take as long as listing a subset of a leaf's inputs, as measured."""
 MOST_TERMS = 2**24
 """Subsets of leaves' inputs, over all leaves, that are listed at most."""
 
@@ -51,29 +53,26 @@ class Effects:
         return float((self.size.astype(float) ** 2).sum() * self.ids.shape[1])
 
 
-def terms(leaves: Leaves) -> float:
-    """Subsets of leaves' inputs, over all leaves."""
-    return float((2.0**leaves.count).sum())
-
-
 def products(leaves: Leaves, memory: int, most: float) -> float:
-    """Covariances of pairs that the exact variances take; counted up to where they exceed most."""
-    total = 0.0
+    """Products of pairs that the exact variances take; infinite where that is more than `most`."""
+    terms = float((2.0**leaves.count).sum())
+    total = OF_A_TERM * terms
+    if terms > MOST_TERMS or total > most:
+        return np.inf
     for k in range(1, leaves.member.shape[1] + 1):
         for effects in effects_of(leaves, k, memory):
             total += effects.products
             if total > most:
-                return total
+                return np.inf
     return total
 
 
-def variances(leaves: Leaves, memory: int) -> np.ndarray:
-    """Variance by order, [m, width]: one column per order that occurs."""
-    width = leaves.member.shape[1]
-    found = np.zeros((leaves.value.shape[1], width))
-    for k in range(1, width + 1):
+def variances(leaves: Leaves, max_order: int, memory: int) -> np.ndarray:
+    """Variance by order, then of everything above, [m, max_order + 1]."""
+    found = np.zeros((leaves.value.shape[1], max_order + 1))
+    for k in range(1, leaves.member.shape[1] + 1):
         for effects in effects_of(leaves, k, memory):
-            found[:, k - 1] += _variance(effects, leaves.sets)
+            found[:, min(k, max_order + 1) - 1] += _variance(effects, leaves.sets)
     return found
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from ...inputs import Inputs, check_order
 from ...spectrum import OrderSpectrum
 from .._rows import with_distribution
-from . import _lattice, _sampled
+from . import _every_pair, _lattice, _sampled
 from ._leaves import Leaves, leaves_of, place
 from ._reading import read
 from ._structure import Reading, UnreadableModelError
 
 MOST_PRODUCTS = 2**34
-"""Covariances of pairs of leaves that are visited by default: about a minute."""
+"""Products of pairs of leaves that are formed by default: about a minute."""
 DEFAULT_PAIRS = 2**20
 """Pairs of leaves that are drawn by default, where there are more."""
 CHECKS = 256
@@ -55,9 +55,8 @@ def tree_spectrum(
         Inputs that are missing (NaN) with this probability, independently of the others, and else
         distributed as `inputs` says. By default none is ever missing.
     most_products : int
-        Covariances of pairs of leaves that are visited at most (default 2^34, about a minute).
-        Models that need more have pairs of leaves drawn instead, without bias and with standard
-        errors.
+        Products of pairs of leaves that are formed at most (default 2^34, about a minute). Models
+        that need more have pairs of leaves drawn instead, without bias and with standard errors.
     pairs : int
         How many pairs are drawn then (default 2^20).
     memory : int
@@ -94,13 +93,15 @@ def tree_spectrum(
     placed = place(reading.trees, inputs, missing)
     leaves = leaves_of(placed, memory)
     of = f"of the model's {reading.output}"
-    if _lattice.terms(leaves) <= _lattice.MOST_TERMS:
-        needed = _lattice.products(leaves, memory, most_products)
-        if needed <= most_products:
-            found = _exact(
-                leaves, max_order, memory, method=f"exact sums over pairs of leaves {of}"
-            )
-            return with_distribution(_finished(found, single), inputs)
+    by_pair = _every_pair.products(leaves, max_order)
+    by_subset = _lattice.products(leaves, memory, min(by_pair, most_products))
+    if min(by_pair, by_subset) <= most_products:
+        if by_subset < by_pair:
+            variance = _lattice.variances(leaves, max_order, memory)
+        else:
+            variance = _every_pair.variances(leaves, max_order)
+        found = _exact(variance, leaves, method=f"exact sums over pairs of leaves {of}")
+        return with_distribution(_finished(found, single), inputs)
     blocks = _sampled.sampled_blocks(
         placed, leaves, max_order=max_order, pairs=pairs, seed=seed, memory=memory
     )
@@ -152,12 +153,7 @@ def _compare(reading: Reading, inputs: Inputs, missing: Mapping[int, float], see
     return its.ndim == 1
 
 
-def _exact(leaves: Leaves, max_order: int, memory: int, method: str) -> OrderSpectrum:
-    orders = _lattice.variances(leaves, memory)
-    variance = np.zeros((len(orders), max_order + 1))
-    known = min(max_order, orders.shape[1])
-    variance[:, :known] = orders[:, :known]
-    variance[:, -1] = orders[:, max_order:].sum(axis=1)
+def _exact(variance: np.ndarray, leaves: Leaves, *, method: str) -> OrderSpectrum:
     square = leaves.probability[:, None] * leaves.value**2
     size = [np.sqrt(np.bincount(leaves.tree, s)).sum() ** 2 for s in square.T]
     error = ROUNDING * np.array(size)[:, None]
