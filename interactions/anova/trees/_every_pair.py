@@ -47,6 +47,9 @@ def variances(leaves: Leaves, max_order: int) -> np.ndarray:
         # Pairs of two leaves come in two orders.
         sums = 2 * (parts @ weight[a:]) - parts[:, :1] * weight[a]
         total += (sums * weight[a]).T
+    if leaves.member.shape[1] <= max_order:
+        # Nothing but the rounding of a difference.
+        total[:, -1] = 0.0
     return total
 
 
