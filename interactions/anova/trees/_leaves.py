@@ -50,7 +50,8 @@ class Placed:
 
     @property
     def right(self) -> np.ndarray:
-        feature = self.trees.feature[self.row >= 0]
+        nodes = np.flatnonzero(self.row >= 0)
+        feature = self.trees.feature[nodes[np.argsort(self.row[nodes])]]
         return ~self.left | (self.column != feature[:, None])
 
     @property
@@ -64,43 +65,45 @@ def place(trees: Trees, inputs: Inputs, missing: Mapping[int, float]) -> Placed:
     absent = np.zeros(inputs.dim)
     absent[list(missing)] = list(missing.values())
     below, row = np.zeros(len(trees.feature)), np.full(len(trees.feature), -1)
-    with_cells = sorted({int(trees.feature[node]) for node in trees.pieces})
-    for j in set(trees.feature[trees.feature >= 0].tolist()) - set(with_cells):
+    by_pieces = {int(trees.feature[node]) for node in trees.pieces}
+    for j in set(trees.feature[trees.feature >= 0].tolist()) - by_pieces:
         here = trees.feature == j
         below[here] = inputs.probability_up_to(trees.cut[here], coordinate=j) * (1 - absent[j])
-    nodes = np.flatnonzero(np.isin(trees.feature, with_cells))
+    found = []
+    for j in sorted(by_pieces):
+        nodes = np.flatnonzero(trees.feature == j)
+        cell, left = _cells(trees, nodes, inputs, j, absent[j])
+        if (left[:, 1:] <= left[:, :-1]).all():
+            # Of the values that occur, the lower ones go left at every node: cuts after all.
+            below[nodes] = np.append(0.0, np.cumsum(cell))[left.sum(axis=1)]
+            below[nodes[left.all(axis=1)]] = 1 - absent[j]
+        else:
+            left = np.column_stack([left, trees.missing_left[nodes]])
+            found.append((j, nodes, np.append(cell, absent[j]), left))
+    nodes = np.concatenate([np.zeros(0, dtype=np.int64), *(nodes for _, nodes, _, _ in found)])
     row[nodes] = np.arange(len(nodes))
-    columns, cells, lefts = [], [], []
-    for j in with_cells:
-        upper, cell = _cells(trees, inputs, j, absent[j])
-        left = np.ones((len(nodes), len(cell)), dtype=bool)
-        for node in nodes[trees.feature[nodes] == j]:
-            pieces = trees.pieces.get(int(node), [(-np.inf, trees.cut[node])])
-            left[row[node]] = [*within(upper, pieces), trees.missing_left[node]]
-        possible = cell > 0
-        columns.append(np.full(possible.sum(), j))
-        cells.append(cell[possible])
-        lefts.append(left[:, possible])
-    empty = np.ones((len(nodes), 0), dtype=bool)
+    column = np.repeat([j for j, *_ in found], [len(cell) for *_, cell, _ in found]).astype(int)
+    every_left = np.ones((len(nodes), len(column)), dtype=bool)
+    for j, nodes, _, left in found:
+        every_left[np.ix_(row[nodes], column == j)] = left
+    cells = np.concatenate([np.zeros(0), *(cell for *_, cell, _ in found)])
+    possible = cells > 0
     return Placed(
-        trees=trees,
-        missing=absent,
-        below=below,
-        column=np.concatenate([np.zeros(0, dtype=np.int64), *columns]),
-        cell=np.concatenate([np.zeros(0), *cells]),
-        row=row,
-        left=np.concatenate([empty, *lefts], axis=1),
+        trees, absent, below, column[possible], cells[possible], row, every_left[:, possible]
     )
 
 
-def _cells(trees: Trees, inputs: Inputs, j: int, missing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Upper ends of an input's cells, and their probabilities with that of missing values last."""
-    here = np.flatnonzero(trees.feature == j).tolist()
-    ends = [np.ravel(trees.pieces.get(node, trees.cut[node])) for node in here]
-    ends = np.unique(np.concatenate(ends))
-    upper = np.concatenate([ends[np.isfinite(ends)], [np.inf]])
-    below = np.concatenate([[0.0], inputs.probability_up_to(upper, coordinate=j)])
-    return upper, np.concatenate([np.diff(below) * (1 - missing), [missing]])
+def _cells(
+    trees: Trees, nodes: np.ndarray, inputs: Inputs, j: int, missing: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities [c] of an input's possible cells, ascending, and which go left [nodes, c]."""
+    pieces = [trees.pieces.get(int(n), np.array([[-np.inf, trees.cut[n]]])) for n in nodes]
+    ends = np.unique(np.concatenate([p.ravel() for p in pieces]))
+    upper = np.append(ends[np.isfinite(ends)], np.inf)
+    below = np.append(0.0, inputs.probability_up_to(upper, coordinate=j))
+    cell = np.diff(below) * (1 - missing)
+    possible = cell > 0
+    return cell[possible], np.array([within(upper[possible], p) for p in pieces])
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,11 @@ def leaves_of(placed: Placed, memory: int) -> Leaves:
         asked.append(table)
     node, tree, leaf = (np.concatenate(parts) for parts in (node, tree, leaf))
     distinct, member_of = np.unique(np.concatenate(asked), axis=0, return_inverse=True)
+    tables = 8 * sum(len(sets) ** 2 for sets in known)
+    if tables > memory:
+        raise ValueError(
+            f"tables of which values go together take {tables:,} bytes: raise memory above that"
+        )
     sets = _sets(placed, distinct, known)
     order = np.lexsort((member_of, leaf))
     leaf, member_of = leaf[order], member_of[order]

@@ -60,6 +60,8 @@ class Trees:
     @classmethod
     def of(cls, trees: Sequence[Tree]) -> Trees:
         """The sum of these trees."""
+        if not trees:
+            raise UnreadableModelError("the model holds no trees: fit it first")
         sizes = [len(tree.feature) for tree in trees]
         root = np.cumsum([0, *sizes])[:-1]
 
