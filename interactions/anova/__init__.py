@@ -8,6 +8,7 @@ from .population import population_spectrum
 from .purification import Purified, purify
 from .strongest import interaction_terms, strongest_interactions
 from .total_indices import MeanOrder, mean_order, superset_index
+from .trees import UnreadableModelError, tree_spectrum, understands
 
 __all__ = [
     "METHODS",
@@ -15,6 +16,7 @@ __all__ = [
     "MeanOrder",
     "Method",
     "Purified",
+    "UnreadableModelError",
     "held_out_distillation",
     "interaction_terms",
     "mean_order",
@@ -26,4 +28,6 @@ __all__ = [
     "strongest_interactions",
     "subset_variances",
     "superset_index",
+    "tree_spectrum",
+    "understands",
 ]

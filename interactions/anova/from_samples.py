@@ -20,9 +20,10 @@ from ..arrays import numbers
 from ..checks import check_tolerance, whole_number
 from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
+from ._caveat import with_caveat
 from ._evaluate import DEFAULT_MEMORY
 from .kernel import BLOCKS_OF_SAMPLES, kernel_spectrum_from_samples
-from .measure import LEFT_OUT, with_distribution
+from .measure import LEFT_OUT
 
 LEVEL = 1e-6
 """Chance with which points that do come from the inputs fail a test, all columns together."""
@@ -103,7 +104,7 @@ def order_spectrum_from_samples(
     spectrum = kernel_spectrum_from_samples(
         x, y.to(x.device), inputs, max_order=max_order, memory=memory or DEFAULT_MEMORY
     )
-    return with_distribution(_judged(spectrum, tolerance), inputs)
+    return with_caveat(_judged(spectrum, tolerance), inputs)
 
 
 def _judged(spectrum: OrderSpectrum, tolerance: float) -> OrderSpectrum:

@@ -14,6 +14,7 @@ from ..checks import check_tolerance, whole_number
 from ..inputs import Inputs, check_order
 from ..models import as_inputs
 from ..spectrum import OrderSpectrum
+from ._caveat import with_caveat
 from ._evaluate import Evaluator
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
 from .differences import differences_spectrum, least_evaluations
@@ -138,14 +139,7 @@ def order_spectrum(
     spectrum = replace(spectrum, evaluations=evaluate.evaluations, outputs=evaluate.names)
     if evaluate.said:
         spectrum = replace(spectrum, method=f"{spectrum.method}, {evaluate.said}")
-    return with_distribution(_with_rounding(spectrum, evaluate, tolerance), inputs)
-
-
-def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
-    """Say what is easily forgotten of the inputs, such as that columns are taken as independent."""
-    if not inputs.caveat:
-        return spectrum
-    return replace(spectrum, method=f"{spectrum.method}, {inputs.caveat}")
+    return with_caveat(_with_rounding(spectrum, evaluate, tolerance), inputs)
 
 
 def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:

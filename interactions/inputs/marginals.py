@@ -167,6 +167,9 @@ class Marginals(Inputs):
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return self._marginals[coordinate].knots(size)
 
+    def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
+        return self._marginals[coordinate].probability_up_to(x, coordinate=0)
+
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         if degree not in self._recurrences:
             rows = zip(*(m.recurrence(degree) for m in self._marginals), strict=True)

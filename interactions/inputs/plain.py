@@ -86,6 +86,9 @@ class Uniform(_Alike):
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return np.linspace(self.low, self.high, size)
 
+    def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
+        return np.clip((np.asarray(x) - self.low) / (self.high - self.low), 0.0, 1.0)
+
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         n = np.arange(1, degree + 1)
         half = (self.high - self.low) / 2
@@ -128,6 +131,9 @@ class Normal(_Alike):
 
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         return self.mean + self.std * np.linspace(-5.0, 5.0, size)
+
+    def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
+        return ndtr((np.asarray(x) - self.mean) / self.std)
 
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         b = np.concatenate([[1.0], self.std * np.sqrt(np.arange(1, degree + 1))])
