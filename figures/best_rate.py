@@ -98,10 +98,14 @@ def _errors(table: pd.DataFrame) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("drop rate $r$")
     bar = figure.colorbar(cells, ax=axes, extend="both", shrink=0.6, aspect=30)
-    bar.set_ticks([0.25, 0.5, 1, 2, 4], labels=["a quarter", "half", "as without", "twice", "4 times"])
+    bar.set_ticks(
+        [0.25, 0.5, 1, 2, 4], labels=["a quarter", "half", "as without", "twice", "4 times"]
+    )
     bar.minorticks_off()
     bar.set_label("error at fresh points, over that without dropout")
-    key = [Line2D([], [], color="white", mec="black", marker="*", ms=13, ls="", label="least error")]
+    key = [
+        Line2D([], [], color="white", mec="black", marker="*", ms=13, ls="", label="least error")
+    ]
     figure.legend(handles=key, loc="outside lower center", frameon=False)
     return figure
 

@@ -61,7 +61,9 @@ def _questions(table: pd.DataFrame) -> Figure:
     shown = sorted(set(table["layer"]))
     key = [_mark(layer, layer == hidden, label=_name(layer, hidden)) for layer in shown]
     if 0 in set(table["steps"]):
-        key.append(Line2D([], [], color="black", lw=1.2, ls=":", label=f"layer {hidden} at the start"))
+        key.append(
+            Line2D([], [], color="black", lw=1.2, ls=":", label=f"layer {hidden} at the start")
+        )
     figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)
     figure.suptitle(f"After {last:,} steps (bars: 2 standard errors over repeats)", fontsize=13)
     return figure

@@ -129,7 +129,8 @@ def _curves(table: pd.DataFrame) -> Figure:
         columns, rows=-(-len(variants) // columns), width=4, height=2.9, sharex=True, sharey=True
     )
     means = {
-        part: _statistics(curve, f"{part}_error", ["variant", "epoch"]) for part in ("train", "test")
+        part: _statistics(curve, f"{part}_error", ["variant", "epoch"])
+        for part in ("train", "test")
     }
     stops = table[(table["look"] == "stopped") & (table["quantity"] == "test_error")]
     for ax in axes.flat[len(variants) :]:
@@ -152,7 +153,9 @@ def _curves(table: pd.DataFrame) -> Figure:
         ax.set_ylabel("wrong answers")
     key = [
         Line2D([], [], color="black", lw=2, label="test images"),
-        Line2D([], [], color="black", ls="--", lw=1.2, label=f"training images, down to {FLOOR:.2%}"),
+        Line2D(
+            [], [], color="black", ls="--", lw=1.2, label=f"training images, down to {FLOOR:.2%}"
+        ),
         Line2D([], [], color="0.8", lw=1, label="test images, other variants"),
     ]
     if len(stops):

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from paper_results import published
 
@@ -51,6 +51,8 @@ def _means(table: pd.DataFrame) -> Figure:
             ax.set_title(f"{title}: {LABELS.get(label, label)}", fontsize=12)
             ax.set_xticks(sorted(set(table["order"])))
             ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            ax.yaxis.set_minor_formatter(NullFormatter())
             ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         row[0].set_ylabel("mean standard deviation\nof the predictions")
         row[1].set_ylabel("mean squared error\non test points")

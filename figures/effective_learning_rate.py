@@ -59,12 +59,16 @@ def _moves(start: pd.DataFrame, placement: str) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel(f"drop rate $r$ on the {WHERE[placement]}")
     key = _orders(here)
-    key.append(Line2D([], [], color="0.3", label=f"networks, {' or '.join(map(LABELS.get, depths))}"))
+    key.append(
+        Line2D([], [], color="0.3", label=f"networks, {' or '.join(map(LABELS.get, depths))}")
+    )
     if here["law"].notna().any():
         dashed = {"color": "0.3", "ls": (0, (4, 2)), "marker": "x"}
         key.append(Line2D([], [], **dashed, label="linear in products: law, and measured"))
     if here.loc[here["model"].isin(depths), "expected"].notna().any():
-        key.append(Line2D([], [], color="0.3", ls=":", label="networks, mean gradient of all masks"))
+        key.append(
+            Line2D([], [], color="0.3", ls=":", label="networks, mean gradient of all masks")
+        )
     figure.legend(handles=key, loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle(f"How far does one step move the answer when {WHERE[placement]} are dropped?")
     return figure
@@ -127,7 +131,9 @@ def _along_training(rows: pd.DataFrame) -> Figure:
     key = [
         Line2D([], [], color="0.3", marker="o", ls="", label="networks: a start and time each"),
         Line2D([], [], color="0.3", ls=(0, (4, 2)), label="law of models linear in products"),
-        Line2D([], [], color="0.3", marker="v", mfc="white", ls="", label="hollow: beyond the axis"),
+        Line2D(
+            [], [], color="0.3", marker="v", mfc="white", ls="", label="hollow: beyond the axis"
+        ),
     ]
     figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(

@@ -51,7 +51,9 @@ def _bars(table: pd.DataFrame) -> Figure:
         ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.05)
         ax.set_title(MEASURES[measure], pad=30)
         ax.set_xlabel("weight decay")
-    figure.suptitle("Networks fit to pure noise (above bars: total variance, in brackets the paper's)")
+    figure.suptitle(
+        "Networks fit to pure noise (above bars: total variance, in brackets the paper's)"
+    )
     axes[0, 0].set_ylabel("share of variance")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     handles.append(Line2D([], [], color="black", ls="", marker="_", ms=12, mew=2))
@@ -93,10 +95,10 @@ def _matched(table: pd.DataFrame) -> Figure:
             ax.plot([1.0], mean.loc[[("none", 0.0)], order], **RING)
         if len(dead):
             said = ", ".join(f"{strength:g}" for strength in sorted(dead))
-            text = f"not drawn: at {said} networks died"
+            text = f"not drawn: at {said} less\nthan {LEAST_LEFT:.0%} of the variance is left"
             ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top", fontsize=10)
         ax.set_title(kind)
-        ax.set_xlabel("variance left, of that without")
+        ax.set_xlabel("total variance left by the regularizer")
     first = axes[0, 0]
     first.set_xscale("log")
     first.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -110,7 +112,9 @@ def _matched(table: pd.DataFrame) -> Figure:
     ]
     key.append(Line2D([], [], label="no regularizer", **RING))
     figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)
-    figure.suptitle("Which orders of noise go first, as a regularizer leaves less and less variance?")
+    figure.suptitle(
+        "Which orders of noise go first, as a regularizer leaves less and less variance?"
+    )
     return figure
 
 
