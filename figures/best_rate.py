@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 
 import pandas as pd
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .style import order_colour, panes, rate_colours
+from .style import panes, rate_colours
 
 MARKERS = "os^Dv"
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
-    """Mean best rate against order, a line per noise; mean error against the rate."""
+    """Mean best rate against order, a line per noise; a map of the errors it is read off."""
     return {"best_rate": _best(table), "best_rate_errors": _errors(table)}
 
 
@@ -60,24 +61,57 @@ def _best(table: pd.DataFrame) -> Figure:
 
 
 def _errors(table: pd.DataFrame) -> Figure:
-    """A row per placement and noise, a pane per number of steps; stars are the least errors."""
-    groups = table.groupby(["placement", "noise"], sort=False)
-    steps, orders = sorted(set(table["steps"])), sorted(set(table["order"]))
-    figure, axes = panes(len(steps), rows=groups.ngroups, width=4.2, height=3.0)
-    for row, ((placement, noise), rows) in zip(axes, groups, strict=True):
-        for ax, count in zip(row, steps, strict=True):
-            for order, of_order in rows[rows["steps"] == count].groupby("order"):
-                errors = of_order.groupby("rate")["error"]
-                mean, colour = errors.mean(), order_colour(order)
-                bars = 2 * errors.sem().fillna(0.0)
-                ax.errorbar(mean.index, mean, yerr=bars, marker="o", ms=4, capsize=2, color=colour)
-                ax.plot(mean.idxmin(), mean.min(), "*", ms=14, color=colour)
-            ax.set_yscale("log")
-            ax.set_title(f"{placement} dropout, noise {noise:g}, {count:,} steps", fontsize=11)
+    """A pane per placement and number of steps: a row of cells per order and noise.
+
+    Cells are mean errors over those at the least rate, which is without dropout; stars are the
+    least of a row.
+    """
+    placements, steps = list(dict.fromkeys(table["placement"])), sorted(set(table["steps"]))
+    rates = sorted(set(table["rate"]))
+    keys = ["placement", "steps", "order", "noise"]
+    mean = table.groupby([*keys, "rate"])["error"].mean().unstack("rate")[rates]
+    over_none = mean.div(mean[rates[0]], axis=0)
+    rows = list(over_none.loc[placements[0], steps[0]].index)
+    figure, axes = panes(
+        len(steps),
+        rows=len(placements),
+        width=4.3,
+        height=0.27 * len(rows) + 1.2,
+        sharex=True,
+        sharey=True,
+    )
+    cells = None
+    for line, placement in zip(axes, placements, strict=True):
+        for ax, count in zip(line, steps, strict=True):
+            here = over_none.loc[placement, count].loc[rows]
+            cells = ax.imshow(here, cmap="cividis_r", norm=LogNorm(0.25, 4), aspect="auto")
+            least = [rates.index(rate) for rate in here.idxmin(axis=1)]
+            ax.plot(least, range(len(rows)), "*", color="white", mec="black", ms=13, ls="")
+            # White between the orders.
+            for i, (one, other) in enumerate(itertools.pairwise(rows)):
+                if one[0] != other[0]:
+                    ax.axhline(i + 0.5, color="white", lw=5)
+            ax.grid(visible=False)
+            ax.set_title(f"{placement} dropout, {count:,} steps", fontsize=12)
+    ax.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
+    ax.set_yticks(range(len(rows)), [_row(rows, i) for i in range(len(rows))])
     for ax in axes[-1]:
         ax.set_xlabel("drop rate $r$")
-    figure.supylabel("error at fresh points (variance of the target 1)")
-    key = [Line2D([], [], color=order_colour(k), marker="o", label=f"order {k}") for k in orders]
-    key.append(Line2D([], [], color="0.3", ls="", marker="*", ms=12, label="least"))
-    figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)
+    bar = figure.colorbar(cells, ax=axes, extend="both", shrink=0.6, aspect=30)
+    bar.set_ticks(
+        [0.25, 0.5, 1, 2, 4], labels=["a quarter", "half", "as without", "twice", "4 times"]
+    )
+    bar.minorticks_off()
+    bar.set_label("error at fresh points, over that without dropout")
+    key = [
+        Line2D([], [], color="white", mec="black", marker="*", ms=13, ls="", label="least error")
+    ]
+    figure.legend(handles=key, loc="outside lower center", frameon=False)
     return figure
+
+
+def _row(rows: list[tuple[int, float]], i: int) -> str:
+    """The noise of a row, and its order where it is the first of that."""
+    order, noise = rows[i]
+    first = i == 0 or rows[i - 1][0] != order
+    return f"{f'order {order}:   ' if first else ''}noise {noise:g}"

@@ -12,157 +12,171 @@ from paper_results import published
 from .style import order_colour, panes
 
 COLUMNS = (
-    ("classic", "sgd", "classic, SGD step"),
-    ("inverted", "sgd", "inverted, SGD step"),
-    ("inverted", "adam", "inverted, Adam step"),
+    ("classic", "sgd", "classic dropout, SGD"),
+    ("inverted", "sgd", "inverted dropout, SGD"),
+    ("inverted", "adam", "inverted dropout, Adam"),
 )
+WHERE = {"input": "inputs", "activation": "hidden units"}
+LABELS = {"depth 1": "1 hidden layer", "depth 2": "2 hidden layers", "depth 6": "6 hidden layers"}
+MARKERS = {1: "o", 2: "s", 3: "^", 4: "D", 5: "v"}
+"""Of orders, for prints in grey."""
 DODGE = 0.006
+LOWEST, HIGHEST = -2.5, 1.3
+"""Where the axis of steps along training ends; what lies beyond is a triangle there."""
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
-    """Moves along the effect, or, of a table with nothing else, the norm of Fig 2 alone."""
-    norms = table[table["part"] == "norm"]
-    if len(norms) < len(table):
-        return {"effective_learning_rate": _moves(table, norms)}
-    figure, axes = panes(1, width=6.4, height=4.6)
-    _norms(axes[0, 0], norms)
-    axes[0, 0].set_ylabel("norm of the first update, over $r$ = 0")
-    figure.legend(handles=_orders(norms), loc="outside lower center", ncols=4, frameon=False)
-    return {"effective_learning_rate": figure}
+    """Moves by dropped inputs come first, or, of a table with nothing else, the norms of Fig 2.
+
+    Then moves by dropped hidden units, and those along training.
+    """
+    norms, start = table[table["part"] == "norm"], table[table["part"] == "start"]
+    if start.empty:
+        return {"effective_learning_rate": _norms(norms)}
+    pictures = {
+        "effective_learning_rate": _moves(start, "input"),
+        "effective_learning_rate_hidden": _moves(start, "activation"),
+        "effective_learning_rate_training": _along_training(table[table["part"] == "training"]),
+    }
+    return pictures if norms.empty else pictures | {"effective_learning_rate_norms": _norms(norms)}
 
 
-def _moves(table: pd.DataFrame, norms: pd.DataFrame) -> Figure:
-    """Rows: dropout of inputs and of hidden units. Last column: along training, and Fig 2."""
-    figure, axes = panes(4, rows=2, width=4.1, height=3.9)
-    start = table[table["part"] == "start"]
-    letters = iter("abcdefgh")
-    for row, placement in enumerate(("input", "activation")):
-        for column, (kind, optimizer, title) in enumerate(COLUMNS):
-            ax = axes[row, column]
-            of_pane = start[
-                (start["placement"] == placement)
-                & (start["kind"] == kind)
-                & (start["optimizer"] == optimizer)
-            ]
-            _steps(ax, of_pane, placement)
-            _title(ax, letters, f"{placement} dropout: {title}")
-            ax.set_xlabel(f"drop rate $r$ on the {'inputs' if row == 0 else 'hidden units'}")
-            ax.set_ylim(-0.05, 1.25)
-        last = axes[row, 3]
-        if row == 0:
-            _along_training(last, table[table["part"] == "training"])
-            _title(last, letters, f"b again, along training, r = {_rate(table):g}")
-        elif norms.empty:
-            last.set_axis_off()
-        else:
-            _norms(last, norms)
-            _title(last, letters, "what Fig 2 measured: a norm")
-        axes[row, 0].set_ylabel("move along the effect,\nrelative to no dropout")
-    key = [
-        *_orders(table),
-        Line2D([], [], color="0.3", label="law of products"),
-        Line2D([], [], color="0.3", ls=":", label="network, average over all masks"),
-        Line2D([], [], color="0.3", ls="", marker="x", label="product, drawn masks"),
-        Line2D([], [], color="0.3", ls="", marker="s", mfc="w", label="1 hidden layer, drawn"),
-        Line2D([], [], color="0.3", ls="", marker="o", label="2 hidden layers, drawn"),
-    ]
-    figure.legend(handles=key, loc="outside lower center", ncols=5, frameon=False)
+def _moves(start: pd.DataFrame, placement: str) -> Figure:
+    """A pane per kind of dropout and optimizer; a row per depth, only the last of input dropout."""
+    here = start[start["placement"] == placement]
+    depths = sorted(m for m in set(here["model"]) if m != "products")
+    depths = depths[-1:] if placement == "input" else depths
+    figure, axes = panes(
+        len(COLUMNS), rows=len(depths), width=4.4, height=4.0, sharex=True, sharey=True
+    )
+    for row, depth in zip(axes, depths, strict=True):
+        for ax, (kind, optimizer, title) in zip(row, COLUMNS, strict=True):
+            rows = here[(here["kind"] == kind) & (here["optimizer"] == optimizer)]
+            _steps(ax, rows[rows["model"].isin([depth, "products"])])
+            ax.set_title(title if len(depths) == 1 else f"{title}, {LABELS[depth]}", fontsize=12)
+            ax.set_ylim(-0.05, 1.3)
+        row[0].set_ylabel("move along the effect,\nover that without dropout")
+    for ax in axes[-1]:
+        ax.set_xlabel(f"drop rate $r$ on the {WHERE[placement]}")
+    key = _orders(here)
+    key.append(
+        Line2D([], [], color="0.3", label=f"networks, {' or '.join(map(LABELS.get, depths))}")
+    )
+    if here["law"].notna().any():
+        dashed = {"color": "0.3", "ls": (0, (4, 2)), "marker": "x"}
+        key.append(Line2D([], [], **dashed, label="linear in products: law, and measured"))
+    if here.loc[here["model"].isin(depths), "expected"].notna().any():
+        key.append(
+            Line2D([], [], color="0.3", ls=":", label="networks, mean gradient of all masks")
+        )
+    figure.legend(handles=key, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(f"How far does one step move the answer when {WHERE[placement]} are dropped?")
     return figure
 
 
 def _orders(table: pd.DataFrame) -> list[Line2D]:
-    orders = sorted(set(table["order"]))
-    return [Line2D([], [], color=order_colour(k), lw=4, label=f"order {k}") for k in orders]
+    return [
+        Line2D([], [], color=order_colour(k), marker=MARKERS[k], lw=2, label=f"order {k}")
+        for k in sorted(set(table["order"]))
+    ]
 
 
-def _rate(table: pd.DataFrame) -> float:
-    return table.loc[table["part"] == "training", "rate"].iloc[0]
-
-
-def _title(ax: Axes, letters: object, text: str) -> None:
-    ax.set_title(f"{next(letters)}  {text}", loc="left", fontsize=12)
-
-
-def _points(
-    ax: Axes, rows: pd.DataFrame, x: str, colour: str, marker: str, *, shift: float = 0.0
-) -> None:
+def _steps(ax: Axes, rows: pd.DataFrame) -> None:
     """Means over starting weights ± 2 standard errors; one start has those of its masks."""
-    groups = rows.groupby(x)
-    mean = groups["moved"].mean()
-    error = groups["moved"].sem().fillna(groups["standard_error"].first())
-    ax.errorbar(
-        mean.index + shift,
-        mean,
-        yerr=2 * error,
-        fmt=marker,
-        ms=5.5,
-        capsize=2.5,
-        color=colour,
-        mfc="white" if marker == "s" else colour,
-    )
-
-
-def _steps(ax: Axes, rows: pd.DataFrame, placement: str) -> None:
-    deepest = sorted(m for m in set(rows["model"]) if m != "products")
-    shown = deepest if placement == "activation" else deepest[-1:]
     for order, of_order in rows.groupby("order"):
-        colour = order_colour(order)
-        shift = DODGE * (order - 2.5)
-        products = of_order[of_order["model"] == "products"]
-        if len(products):
-            law = products.groupby("rate")["law"].first()
-            ax.plot(law.index, law, color=colour, lw=1.6)
-            _points(ax, products, "rate", colour, "x", shift=shift)
-        for model in shown:
-            of_model = of_order[of_order["model"] == model]
-            expected = of_model.groupby("rate")["expected"].mean()
+        colour, shift = order_colour(order), DODGE * (order - 2.5)
+        for model, of_model in of_order.groupby("model"):
+            groups = of_model.groupby("rate")
+            mean = groups["moved"].mean()
+            error = 2 * groups["moved"].sem().fillna(groups["standard_error"].first())
+            points = {"yerr": error, "color": colour, "capsize": 2.5}
+            if model == "products":
+                law = groups["law"].first()
+                ax.plot(law.index, law, color=colour, lw=1.3, ls=(0, (4, 2)))
+                ax.errorbar(mean.index + shift, mean, fmt="x", ms=6, **points)
+                continue
+            expected = groups["expected"].mean()
             ax.plot(expected.index, expected, color=colour, lw=1.6, ls=":")
-            marker = "s" if model == "depth 1" else "o"
-            _points(ax, of_model, "rate", colour, marker, shift=shift)
+            ax.errorbar(mean.index + shift, mean, fmt=MARKERS[order], ls="-", ms=6, **points)
 
 
-def _along_training(ax: Axes, rows: pd.DataFrame) -> None:
-    for order, of_order in rows.groupby("order"):
-        colour = order_colour(order)
-        ordered = of_order.sort_values("amplitude")
-        ax.plot(ordered["amplitude"], ordered["law"], color=colour, lw=1.6)
+def _along_training(rows: pd.DataFrame) -> Figure:
+    """A pane per order; the more of the effect is learned, the more a step takes back."""
+    orders = sorted(set(rows["order"]))
+    figure, axes = panes(len(orders), width=3.7, height=3.7, sharex=True, sharey=True)
+    for ax, order in zip(axes[0], orders, strict=True):
+        mine, colour = rows[rows["order"] == order].sort_values("amplitude"), order_colour(order)
+        ax.axhline(0, color="0.4", lw=1)
+        ax.plot(mine["amplitude"], mine["law"], color=colour, lw=1.6, ls=(0, (4, 2)))
+        seen = mine[mine["moved"].between(LOWEST, HIGHEST)]
         ax.errorbar(
-            ordered["amplitude"],
-            ordered["moved"],
-            yerr=2 * ordered["standard_error"],
-            fmt="o",
-            ms=5,
+            seen["amplitude"],
+            seen["moved"],
+            yerr=2 * seen["standard_error"],
+            fmt=MARKERS[order],
+            ms=6,
             capsize=2.5,
             color=colour,
         )
-    ax.axhline(0, color="0.5", lw=1)
-    ax.set_ylim(-2.1, 1.25)
-    ax.set_xlim(-0.03, 0.93)
-    ax.set_xlabel("amplitude learned before the step")
+        for beyond, end, marker in (
+            (mine["moved"] < LOWEST, LOWEST + 0.12, "v"),
+            (mine["moved"] > HIGHEST, HIGHEST - 0.12, "^"),
+        ):
+            x = mine.loc[beyond, "amplitude"]
+            ax.plot(x, [end] * len(x), marker, color=colour, mfc="white", ms=8)
+        ax.set_title(f"order {order}")
+        ax.set_xlabel("part of the effect learned")
+    axes[0, 0].set_ylim(LOWEST, HIGHEST)
+    axes[0, 0].set_ylabel("move along the effect,\nover that without dropout")
+    key = [
+        Line2D([], [], color="0.3", marker="o", ls="", label="networks: a start and time each"),
+        Line2D([], [], color="0.3", ls=(0, (4, 2)), label="law of models linear in products"),
+        Line2D(
+            [], [], color="0.3", marker="v", mfc="white", ls="", label="hollow: beyond the axis"
+        ),
+    ]
+    figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(
+        f"And later in training? A step under dropout of inputs, inverted, r = "
+        f"{rows['rate'].iloc[0]:g} (below 0 it unlearns)"
+    )
+    return figure
 
 
-def _norms(ax: Axes, rows: pd.DataFrame) -> None:
-    paper = published("fig2").set_index(["order", "dropout_rate"])["median_relative_update_norm"]
-    for order, of_order in rows.groupby("order"):
-        colour = order_colour(order)
-        groups = of_order.groupby("rate")
-        x = groups["norm"].median().index + DODGE * 2 * (order - 2.5)
-        low, middle, high = (groups["norm"].quantile(q) for q in (0.25, 0.5, 0.75))
+def _norms(rows: pd.DataFrame) -> Figure:
+    """A pane per order; published medians beside ours with quartiles."""
+    paper = published("fig2").set_index(["order", "dropout_rate"])
+    orders = sorted(set(rows["order"]))
+    figure, axes = panes(len(orders), width=3.5, height=3.7, sharex=True, sharey=True)
+    for ax, order in zip(axes[0], orders, strict=True):
+        groups = rows[rows["order"] == order].groupby("rate")["norm"]
+        low, middle, high = (groups.quantile(q) for q in (0.25, 0.5, 0.75))
+        known = paper.loc[[key for r in groups.groups if (key := (order, r)) in paper.index]]
+        known = known.droplevel("order")
+        ax.axhline(1, color="0.4", lw=1)
+        ax.plot(known["reference_(1-p)^k"], color="0.4", ls=(0, (4, 2)), lw=1.3)
+        medians = known["median_relative_update_norm"]
+        ax.plot(medians, color="black", ls=":", marker="*", ms=12)
         ax.errorbar(
-            x,
+            middle.index,
             middle,
             yerr=[middle - low, high - middle],
-            fmt="o",
-            ms=5.5,
-            capsize=2.5,
-            color=colour,
+            fmt=MARKERS[order],
+            ls="-",
+            ms=7,
+            capsize=3,
+            color=order_colour(order),
         )
-        known = {rate: paper[order, rate] for rate in groups.groups if (order, rate) in paper}
-        ax.plot(list(known), list(known.values()), color=colour, ls="--", marker="*", ms=10, lw=1)
-    ax.set_xlabel("drop rate $r$ on the hidden units")
-    ax.set_ylim(bottom=-0.05)
-    handles = [
-        Line2D([], [], color="0.3", marker="*", ms=10, ls="--", lw=1, label="published median"),
-        Line2D([], [], color="0.3", marker="o", ls="", label="ours, median and quartiles"),
+        ax.set_title(f"order {order}")
+        ax.set_xlabel("drop rate $r$ on hidden units")
+        ax.set_xticks(list(groups.groups))
+    axes[0, 0].set_ylim(bottom=0)
+    axes[0, 0].set_ylabel("norm of the first update,\nover that without dropout")
+    key = [
+        Line2D([], [], color="0.3", marker="o", label="ours, median and quartiles"),
+        Line2D([], [], color="black", marker="*", ms=12, ls=":", label="published median"),
+        Line2D([], [], color="0.4", ls=(0, (4, 2)), label="the paper's law, $(1-r)^k$"),
     ]
-    ax.legend(handles=handles, fontsize=9, loc="lower left")
+    figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle("What Fig 2 measured: the norm of the whole first update")
+    return figure

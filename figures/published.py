@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from .style import order_colour, rate_colours
 
 WIDTH = 7.5
+SMALL = 0.15
+"""Part of a pane's height that its bars must reach; the axis of smaller ones is drawn larger."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def draw(points: pd.DataFrame, look: str, *, beside: Sequence[pd.DataFrame] = ()
 
     Points have columns pane, series, x and value; a column standard_error is drawn as bars.
     `beside` are the points of pictures that will stand beside this one: panes, colours and axes
-    make room for all of them. A pane of which there are no points stays empty.
+    make room for all of them. Bars that would hardly be seen beside them have a finer axis, and
+    the pane's title says so. A pane of which there are no points stays empty.
     """
     how = LOOKS[look]
     everything = pd.concat([*beside, points])
@@ -69,6 +72,8 @@ def draw(points: pd.DataFrame, look: str, *, beside: Sequence[pd.DataFrame] = ()
         if how.log:
             ax.set_yscale("log")
         ax.set_ylim(how.low, how.high)
+        if how.stacked:
+            _legible(ax, points[points["pane"] == name], everything[everything["pane"] == name])
     for ax in axes[len(names) :]:
         ax.set_axis_off()
     for ax in axes[max(0, len(names) - columns) : len(names)]:
@@ -80,6 +85,18 @@ def draw(points: pd.DataFrame, look: str, *, beside: Sequence[pd.DataFrame] = ()
         known |= {label: h for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(known.values(), known, loc="outside lower center", ncols=4, frameon=False)
     return figure
+
+
+def _legible(ax: Axes, mine: pd.DataFrame, everything: pd.DataFrame) -> None:
+    """Says what is not there, and gives bars an axis of their own that else none would see."""
+    low, high = ax.get_ylim()
+    tallest = mine.groupby("x")["value"].sum().max()
+    if 0 < tallest < SMALL * high:
+        ax.set_title(f"{ax.get_title()}\n(axis {high / tallest:.0f} times finer)", fontsize=10)
+        ax.set_ylim(low, tallest * 1.1)
+    for x in sorted(set(everything["x"]) - set(mine["x"])):
+        middle = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "center"}
+        ax.text(f"{x:g}", 0.5, "no bar", rotation=90, color="0.5", fontsize=8, **middle)
 
 
 def _colours(series: list[str]) -> dict[str, object]:

@@ -110,6 +110,8 @@ def _bars(ax: Axes, bars: pd.DataFrame) -> None:
     number = {"ha": "center", "fontsize": 9}
     for i, (name, rate) in enumerate(zip(names, shares.columns, strict=True)):
         ax.text(name, 1.04, _short(totals[rate]), va="bottom", **number)
+        if not shares[rate].any():
+            ax.text(name, 0.5, "not shown", rotation=90, va="center", color="0.5", **number)
         high = shares[rate].iloc[-1]
         if high > LEAST_SHOWN:
             middle = shares[rate].clip(lower=0).sum() - high / 2

@@ -31,11 +31,20 @@ def rate_colours(rates: Sequence[float]) -> dict[float, tuple[float, float, floa
     return dict(zip(rates, sns.color_palette("viridis_r", len(rates)), strict=True))
 
 
-def panes(columns: int, *, rows: int = 1, width: float = 4.2, height: float = 3.6) -> tuple:
-    """A figure with a grid of axes, independent of any display."""
+def panes(
+    columns: int,
+    *,
+    rows: int = 1,
+    width: float = 4.2,
+    height: float = 3.6,
+    sharex: bool | str = False,
+    sharey: bool | str = False,
+) -> tuple:
+    """A figure with a grid of axes, independent of any display; axes are shared as in subplots."""
     with sns.axes_style("whitegrid", {"grid.color": "0.92"}), sns.plotting_context("notebook"):
         figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-        return figure, figure.subplots(rows, columns, squeeze=False)
+        axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
+        return figure, axes
 
 
 def stacked_shares(ax: Axes, positions: Sequence[str], shares: dict[str, Sequence[float]]) -> None:

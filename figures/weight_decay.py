@@ -1,27 +1,24 @@
-"""Shares of variance by order under weight decay, beside dropout of the same total variance."""
+"""Shares of variance by order under weight decay and dropout, against the variance they leave."""
 
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from paper_results import published
 
 from .style import MEASURES, order_colour, order_label, panes, stacked_shares
 
-KINDS = {
-    "coupled decay": ("-", "o"),
-    "decoupled decay": ("--", "s"),
-    "activation dropout": (":", "^"),
-    "input dropout": ("-.", "v"),
-}
+KINDS = ("coupled decay", "decoupled decay", "activation dropout", "input dropout")
+LEAST_LEFT = 0.01
+"""Part of the variance without regularizer below which networks have died: they have no shares."""
+RING = {"ls": "", "marker": "o", "ms": 12, "mfc": "none", "color": "black"}
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
-    """Bars by decay; and, where there is dropout too, shares against total variance."""
+    """Bars by decay; or, where there is dropout too, shares against the variance that is left."""
     if not table["regularizer"].str.endswith("dropout").any():
         return {"weight_decay": _bars(table)}
     return {"weight_decay": _matched(table[table["measure"] == "unbiased"])}
@@ -54,6 +51,9 @@ def _bars(table: pd.DataFrame) -> Figure:
         ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.05)
         ax.set_title(MEASURES[measure], pad=30)
         ax.set_xlabel("weight decay")
+    figure.suptitle(
+        "Networks fit to pure noise (above bars: total variance, in brackets the paper's)"
+    )
     axes[0, 0].set_ylabel("share of variance")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     handles.append(Line2D([], [], color="black", ls="", marker="_", ms=12, mew=2))
@@ -72,42 +72,52 @@ def published_bars() -> pd.DataFrame:
 
 
 def _matched(table: pd.DataFrame) -> Figure:
-    """A pane per order: mean share against mean total variance, a line per regularizer."""
+    """A pane per regularizer: mean shares by order against the mean total variance it leaves.
+
+    The more a regularizer does, the further to the left; black rings are networks without one.
+    """
     keys = ["regularizer", "strength"]
-    orders = list(dict.fromkeys(table["order"]))
     totals = table.groupby([*keys, "repeat"])["variance"].sum().groupby(keys).mean()
-    shares = table.groupby([*keys, "order"])["share"]
-    mean, error = shares.mean().unstack(), shares.sem().unstack()
-    plain = mean.loc[[("none", 0.0)]]
-    figure, axes = panes(len(orders), height=3.6)
-    for ax, order in zip(axes[0], orders, strict=True):
-        for kind, (line, marker) in KINDS.items():
-            mine = mean.loc[mean.index.get_level_values("regularizer") == kind]
-            if len(mine):
-                mine = pd.concat([plain, mine])
-                x = totals[mine.index]
-                _line(ax, x, mine[order], error.loc[mine.index, order], order, line, marker)
-        ax.set_xscale("log")
-        ax.invert_xaxis()
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.set_ylim(bottom=0)
-        ax.set_title(order_label(order))
-        ax.set_xlabel("total variance of the network")
-    axes[0, 0].set_ylabel("unbiased share of variance")
+    left = totals / totals["none", 0.0]
+    shares = table.groupby([*keys, "order"], sort=False)["share"]
+    mean, error = shares.mean().unstack(sort=False), shares.sem().unstack(sort=False)
     used = [k for k in KINDS if k in set(table["regularizer"])]
+    figure, axes = panes(len(used), width=4.3, height=4.0, sharex=True, sharey=True)
+    for ax, kind in zip(axes[0], used, strict=True):
+        mine = left[left.index.get_level_values("regularizer").isin(["none", kind])].sort_values()
+        dead = mine[mine < LEAST_LEFT].index.get_level_values("strength")
+        mine = mine[mine >= LEAST_LEFT]
+        for order in mean:
+            style = {"color": order_colour(order), "marker": _marker(order), "ms": 6}
+            y, bars = mean.loc[mine.index, order], 2 * error.loc[mine.index, order]
+            x = mine.to_numpy()
+            ax.errorbar(x, y.to_numpy(), yerr=bars.to_numpy(), lw=1.8, capsize=2.5, **style)
+            ax.plot([1.0], mean.loc[[("none", 0.0)], order], **RING)
+        if len(dead):
+            said = ", ".join(f"{strength:g}" for strength in sorted(dead))
+            text = f"not drawn: at {said} less\nthan {LEAST_LEFT:.0%} of the variance is left"
+            ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top", fontsize=10)
+        ax.set_title(kind)
+        ax.set_xlabel("total variance left by the regularizer")
+    first = axes[0, 0]
+    first.set_xscale("log")
+    first.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    first.xaxis.set_major_formatter(PercentFormatter(1.0))
+    first.xaxis.set_minor_formatter(NullFormatter())
+    first.set_ylim(bottom=0)
+    first.yaxis.set_major_formatter(PercentFormatter(1.0))
+    first.set_ylabel("share of the variance, unbiased\n(bars: 2 standard errors)")
     key = [
-        Line2D([], [], color="0.3", ls=KINDS[k][0], marker=KINDS[k][1], ms=5, mfc="white", label=k)
-        for k in used
+        Line2D([], [], color=order_colour(k), marker=_marker(k), label=order_label(k)) for k in mean
     ]
+    key.append(Line2D([], [], label="no regularizer", **RING))
     figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)
+    figure.suptitle(
+        "Which orders of noise go first, as a regularizer leaves less and less variance?"
+    )
     return figure
 
 
-def _line(
-    ax: Axes, x: pd.Series, y: pd.Series, error: pd.Series, order: str, line: str, marker: str
-) -> None:
-    colour = order_colour(order)
-    style = {"ls": line, "marker": marker, "color": colour, "mfc": "white", "ms": 5, "capsize": 2}
-    ax.errorbar(x.to_numpy(), y.to_numpy(), yerr=error.to_numpy(), lw=1.3, **style)
+def _marker(order: str) -> str:
+    """Of an order, for prints in grey."""
+    return {"1": "o", "2": "s", "3": "^"}.get(order, "D")

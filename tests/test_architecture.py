@@ -95,6 +95,13 @@ ALLOWED = LIBRARY | {
         "paper_results.evidence",
     },
     "paper_results.bind": {"experiments.running", "experiments.running.store", "paper_results"},
+    "paper_results.redraw": {
+        "experiments.discovery",
+        "experiments.errors",
+        "experiments.running",
+        "experiments.running.store",
+        "paper_results.bind",
+    },
     "experiments.__main__": {
         "experiments.errors",
         "experiments.output",

@@ -63,10 +63,20 @@ def test_the_decay_plot_shows_law_and_means_on_a_log_scale() -> None:
             "dilation": [1, 1, 0.5, 0.5],
         }
     )
-    ax = decay_law.draw(table)["decay_law"].axes[0]
-    assert ax.get_yscale() == "log"
-    heights = [line.get_ydata().tolist() for line in ax.lines]
-    assert [1.0, 0.5] in heights
+    table = pd.concat([table, table.assign(target="sine", dilation=0.8)])
+    product, sine = decay_law.draw(table)["decay_law"].axes
+    for ax in (product, sine):
+        assert ax.get_yscale() == "log"
+        assert ax.get_ylim() == product.get_ylim()
+        (points,) = [line for line in ax.lines if line.get_marker() == "o"]
+        assert points.get_ydata().tolist() == pytest.approx([1.0, 0.5])
+        (low, high) = ax.collections[0].get_segments()[1][:, 1]
+        assert (low, high) == pytest.approx((0.3, 0.7))
+    lines = [
+        [li.get_ydata().tolist() for li in ax.lines if li.get_ls() in "-" or li.get_ls() == "--"]
+        for ax in (product, sine)
+    ]
+    assert lines == [[[1.0, 0.5]], [[1.0, 0.5], [0.8, 0.8]]]
 
 
 def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> None:
@@ -122,10 +132,10 @@ def test_the_laws_have_a_pane_per_sense_and_the_cases_a_line_each() -> None:
     assert [t.get_text() for t in ticks] == ["one", "other"]
 
 
-def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -> None:
+def steps_table() -> pd.DataFrame:
     row = {"order": 2, "rate": 0.25, "amplitude": 0.1, "standard_error": 0.01, "expected": 0.7}
-    row |= {"law": 1.0, "moved": 0.75, "norm": 0.8, "own_norm": 0.8}
-    table = pd.DataFrame(
+    row |= {"law": 1.0, "moved": 0.75, "norm": 0.8}
+    return pd.DataFrame(
         [
             {"part": part, "placement": p, "model": m, "kind": k, "optimizer": o, "repeat": i} | row
             for part in ("start", "training", "norm")
@@ -136,14 +146,53 @@ def test_the_steps_have_a_row_per_placement_and_panes_for_training_and_norms() -
             for i in range(2)
         ]
     )
-    axes = effective_learning_rate.draw(table)["effective_learning_rate"].axes
-    assert len(axes) == 8
-    heights = [line.get_ydata().tolist() for line in axes[1].lines]
-    assert [1.0] in heights
-    assert [0.7] in heights
-    median = published_numbers("fig2").set_index(["order", "dropout_rate"]).loc[(2, 0.25)]
-    stars = [line.get_ydata() for line in axes[7].lines if line.get_marker() == "*"]
-    assert stars == [[median["median_relative_update_norm"]]]
+
+
+def test_steps_by_dropped_inputs_come_first_each_pane_with_law_and_networks() -> None:
+    pictures = effective_learning_rate.draw(steps_table())
+    name = "effective_learning_rate"
+    assert list(pictures) == [name, f"{name}_hidden", f"{name}_training", f"{name}_norms"]
+    assert len(pictures[name].axes) == 3
+    assert len(pictures[f"{name}_hidden"].axes) == 6
+    for ax in pictures[name].axes:
+        heights = [line.get_ydata().tolist() for line in ax.lines]
+        assert [1.0] in heights
+        assert [0.7] in heights
+        networks = [line for line in ax.lines if line.get_marker() == "s"]
+        assert [line.get_ydata().tolist() for line in networks] == [[0.75]]
+        assert ax.get_ylim() == pictures[name].axes[0].get_ylim()
+
+
+def test_norms_stand_beside_the_papers_and_alone_where_nothing_else_was_measured() -> None:
+    table = steps_table()
+    pictures = effective_learning_rate.draw(table[table["part"] == "norm"])
+    assert list(pictures) == ["effective_learning_rate"]
+    for figure in (
+        *pictures.values(),
+        effective_learning_rate.draw(table)[f"{next(iter(pictures))}_norms"],
+    ):
+        (ax,) = figure.axes
+        (median,) = (
+            published_numbers("fig2").query("order == 2 and dropout_rate == .25").itertuples()
+        )
+        stars = [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "*"]
+        assert stars == [[median.median_relative_update_norm]]
+        ours = [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "s"]
+        assert ours == [[0.8]]
+
+
+def test_steps_that_leave_the_axis_are_hollow_at_its_end() -> None:
+    table = steps_table()
+    training = (table["part"] == "training").to_numpy().nonzero()[0]
+    table.loc[training[:3], "moved"] = [-9.0, 9.0, 9.0]
+    (ax,) = effective_learning_rate.draw(table)["effective_learning_rate_training"].axes
+    hollow = {line.get_marker(): line for line in ax.lines if line.get_mfc() == "white"}
+    low, high = ax.get_ylim()
+    assert [len(hollow[m].get_ydata()) for m in "v^"] == [1, 2]
+    assert low < hollow["v"].get_ydata()[0] < low + 0.2
+    assert high - 0.2 < hollow["^"].get_ydata()[0] < high
+    (seen,) = [line for line in ax.lines if line.get_marker() == "s"]
+    assert len(seen.get_ydata()) == len(training) - 3
 
 
 def test_noise_is_shown_as_published_then_by_trees_then_unbiased() -> None:
@@ -169,6 +218,7 @@ def test_noise_is_shown_as_published_then_by_trees_then_unbiased() -> None:
     assert [t.get_text() for t in paper.texts] == [
         f"{bars['variance'].sum():.2g}",
         "<.01",
+        "not shown",
         "PUBLISHED",
     ]
     assert [t.get_text() for t in trees.texts] == ["2", ".25", "<.01", ".25", "REPRODUCED"]
@@ -269,23 +319,41 @@ def test_amplitudes_have_a_row_for_effects_alone_and_one_for_all_together() -> N
     assert [ax.get_title() for ax in axes[::2]] == ["order 1, alone", "order 1, all together"]
 
 
-def test_decay_is_drawn_against_total_variance_where_there_is_dropout() -> None:
-    row = {"measure": "unbiased", "repeat": 0, "order": "1", "share": 1.0}
-    table = pd.DataFrame(
-        [
-            row | {"regularizer": kind, "strength": s, "variance": v}
-            for kind, s, v in (("none", 0.0, 8.0), ("coupled decay", 0.1, 2.0))
-        ]
-    )
-    (bars,) = weight_decay.draw(table)["weight_decay"].axes
+def test_decay_is_drawn_against_the_variance_left_where_there_is_dropout() -> None:
+    row = {"measure": "unbiased", "repeat": 0, "order": "1"}
+
+    def of(*cells: tuple[str, float, float, float]) -> pd.DataFrame:
+        names = ("regularizer", "strength", "variance", "share")
+        return pd.DataFrame([row | dict(zip(names, cell, strict=True)) for cell in cells])
+
+    decay = of(("none", 0.0, 8.0, 0.1), ("coupled decay", 0.1, 2.0, 0.3))
+    (bars,) = weight_decay.draw(decay)["weight_decay"].axes
     assert len(bars.patches) == 2
-    more = row | {"regularizer": "input dropout", "strength": 0.5, "variance": 4.0}
-    table = pd.concat([table, pd.DataFrame([more])])
-    (ax,) = weight_decay.draw(table)["weight_decay"].axes
-    assert [line.get_xdata().tolist() for line in ax.lines[::3]] == [[8.0, 2.0], [8.0, 4.0]]
+    more = of(("input dropout", 0.5, 4.0, 0.2), ("input dropout", 0.9, 0.01, 0.9))
+    one, other = weight_decay.draw(pd.concat([decay, more]))["weight_decay"].axes
+    assert [ax.get_title() for ax in (one, other)] == ["coupled decay", "input dropout"]
+    drawn = [
+        (ax.lines[0].get_xdata().tolist(), ax.lines[0].get_ydata().tolist()) for ax in (one, other)
+    ]
+    assert drawn == [([0.25, 1.0], [0.3, 0.1]), ([0.5, 1.0], [0.2, 0.1])]
+    left, right = one.get_xlim()
+    assert left < right
+    # What is left out is told, and so are the networks that both panes have.
+    assert not one.texts
+    assert [t.get_text().split(" less")[0] for t in other.texts] == ["not drawn: at 0.9"]
+    rings = [
+        [line.get_ydata().tolist() for line in ax.lines if line.get_ms() == 12]
+        for ax in (one, other)
+    ]
+    assert rings == [[[0.1]], [[0.1]]]
+    assert "no regularizer" in legend_of(one.figure)
 
 
-def test_best_rates_have_a_line_per_noise_and_errors_a_row() -> None:
+def legend_of(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_best_rates_have_a_line_per_noise_and_errors_a_row_of_cells() -> None:
     best = {(1, 0.5): 0.0, (1, 2.0): 0.5, (2, 0.5): 0.0, (2, 2.0): 0.25}
     table = pd.DataFrame(
         [
@@ -304,7 +372,18 @@ def test_best_rates_have_a_line_per_noise_and_errors_a_row() -> None:
     assert [0.0, 0.0] in heights
     assert [0.5, 0.25] in heights
     assert [t.get_text() for t in left.get_yticklabels()] == ["0.00", "0.25", "0.50"]
-    assert len(pictures["best_rate_errors"].axes) == 4
+    *maps, _ = pictures["best_rate_errors"].axes
+    assert len(maps) == 2
+    names = ["order 1:   noise 0.5", "noise 2", "order 2:   noise 0.5", "noise 2"]
+    assert [t.get_text() for t in maps[0].get_yticklabels()] == names
+    for ax in maps:
+        (stars,) = [line for line in ax.lines if line.get_marker() == "*"]
+        rates = [0.0, 0.25, 0.5]
+        assert [rates[i] for i in stars.get_xdata()] == list(best.values())
+        cells = ax.images[0].get_array().tolist()
+        # Errors over those without dropout.
+        assert cells[1] == pytest.approx([1, 1.25 / 1.5, 1 / 1.5])
+        assert cells[0] == pytest.approx([1, 1.25, 1.5])
 
 
 def test_subnetworks_are_drawn_over_the_average_and_the_exact_is_said() -> None:
@@ -329,22 +408,38 @@ def test_subnetworks_are_drawn_over_the_average_and_the_exact_is_said() -> None:
     assert [line.get_ydata()[0] for line in two.lines] == pytest.approx([2.0, 0.1, 2.0, 0.1])
 
 
-def test_co_adaptation_has_a_row_per_quantity_and_a_pane_per_target() -> None:
+def test_co_adaptation_asks_its_questions_at_the_end_with_the_last_hidden_layer_bold() -> None:
     table = pd.DataFrame(
         [
-            {"target": t, "rate": r, "repeat": i, "steps": n, "layer": 1, "quantity": q}
-            | {"value": r + 1}
+            {"target": t, "rate": r, "repeat": i, "steps": n, "layer": layer, "quantity": q}
+            | {"value": r + n + layer}
             for t in ("noise", "mixture")
             for r in (0.0, 0.5)
             for i in range(2)
             for n in (0, 5, 9)
-            for q in ("l2", "correlation")
+            for q, layers in (("l2", (1, 2, 3)), ("live_share", (1, 2)), ("correlation", (1, 2)))
+            for layer in layers
         ]
     )
-    axes = co_adaptation.draw(table)["co_adaptation"].axes
-    assert [ax.get_title() for ax in axes[:2]] == ["fit to noise", "fit to mixture"]
-    assert len(axes) == 4
-    assert [1.0, 1.5] in [list(line.get_ydata()) for line in axes[3].lines]
+    pictures = co_adaptation.draw(table)
+    assert list(pictures) == ["co_adaptation", "co_adaptation_all"]
+    figure = pictures["co_adaptation"]
+    titles = [
+        f"{q} Fit to {t}"
+        for t in ("noise", "mixture")
+        for q in ("Do weights shrink?", "Are units less alike?")
+    ]
+    assert [ax.get_title() for ax in figure.axes] == titles
+    for ax, layers in zip(figure.axes, (3, 2, 3, 2), strict=True):
+        curves = [line for line in ax.lines if len(line.get_ydata()) == 2 and line.get_ls() == "-"]
+        heights = [line.get_ydata().tolist() for line in curves]
+        assert heights == [[9.0 + i, 9.5 + i] for i in range(1, layers + 1)]
+        assert [line.get_lw() > 2 for line in curves] == [i == 2 for i in range(1, layers + 1)]
+        (start,) = [line for line in ax.lines if line.get_ls() == ":"]
+        assert start.get_ydata()[0] == 2
+    named = ["layer 1", "layer 2, last hidden", "layer 3, output", "layer 2 at the start"]
+    assert legend_of(figure) == named
+    assert len(pictures["co_adaptation_all"].axes) == 6
 
 
 def test_regularizers_are_ranked_by_what_they_select_late_at_half_of_the_variance() -> None:
@@ -361,22 +456,35 @@ def test_regularizers_are_ranked_by_what_they_select_late_at_half_of_the_varianc
     law = (table["regularizer"] == "input dropout") & (table["where"] == "half")
     table["theory"] = table["theory"].astype(float).mask(law & (table["steps"] == 20), -0.6)
     table["bound"] = 1.0 * ((table["regularizer"] == "L1") & (table["repeat"] == 1))
-    axes = regularizers.draw(table)["regularizers"].axes
-    assert len(axes) == 6
-    names = [label.get_text() for label in axes[0].get_yticklabels()]
-    assert names == ["input dropout", "L1", "more data"]
-    late = axes[3]
+    # One repeat alone could be measured here.
+    alone = (table["regularizer"] == "L1") & (table["where"] == "best") & (table["repeat"] == 1)
+    table["value"] = table["value"].mask(alone)
+    pictures = regularizers.draw(table)
+    assert list(pictures) == ["regularizers", "regularizers_10_steps"]
+    late, early = (picture.axes[0] for picture in pictures.values())
+    for figure in pictures.values():
+        assert [ax.get_title() for ax in figure.axes] == list(regularizers.PLACES.values())
+        names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert names == ["input dropout", "L1", "more data"]
     points = [line.get_xdata().tolist() for line in late.lines if line.get_marker() in ("^", "|")]
     assert [-0.5] in points
     assert [-0.6] in points
     lower = [line.get_xdata().tolist() for line in late.lines if line.get_marker() == CARETLEFT]
     assert lower == [[-0.1]]
     assert not [
-        line for line in axes[0].lines if line.get_marker() == "|" and line.get_color() == "k"
+        line for line in early.lines if line.get_marker() == "|" and line.get_color() == "k"
     ]
-    # Two regularizers have slopes late, three early.
-    assert len(late.containers) == 2
-    assert len(axes[0].containers) == 3
+    # Bars are means over targets; two regularizers have slopes late, three early.
+    assert sorted(bar.get_width() for bar in late.patches) == pytest.approx([-0.5, -0.1])
+    assert len(early.patches) == 3
+    # What is hollow, or points lower, is told.
+    best = pictures["regularizers"].axes[2]
+    hollow = [line for line in best.lines if line.get_mfc() == "white"]
+    assert [line.get_xdata().tolist() for line in hollow] == [[-0.1]]
+    told = legend_of(pictures["regularizers"])
+    assert {"hollow: a single repeat, no error", "lies lower yet", "theory"} <= set(told)
+    whole = regularizers.draw(table[(table["regularizer"] != "L1")])["regularizers"]
+    assert not {"hollow: a single repeat, no error", "lies lower yet"} & set(legend_of(whole))
 
 
 def test_importance_is_shown_as_shares_while_there_is_variance_to_share() -> None:
@@ -447,6 +555,21 @@ def test_pictures_that_stand_beside_each_other_have_the_same_axes(look: str) -> 
     assert legends == [["order 1", "order 2"]] * 2
 
 
+def test_bars_that_none_would_see_have_an_axis_of_their_own_and_missing_ones_are_told() -> None:
+    whole = paper_points()
+    tiny = whole[(whole["pane"] == "right") & (whole["x"] == 0.0)]
+    tiny = tiny.assign(value=tiny["value"] / 60)
+    left, right = published.draw(tiny, "bars by rate", beside=[whole, tiny]).axes
+    # The tallest reaches .1 of 6.3, the axis of the published.
+    assert right.get_title() == "right\n(axis 63 times finer)"
+    assert right.get_ylim() == pytest.approx((0, 0.11))
+    assert [t.get_text() for t in right.texts] == ["no bar"]
+    assert left.get_title() == "left"
+    assert len(left.texts) == 2
+    seen = published.draw(tiny.assign(value=1.0), "bars by rate", beside=[whole, tiny]).axes[1]
+    assert seen.get_title() == "right"
+
+
 def test_every_layer_has_a_line_in_the_pane_of_its_target_and_steps() -> None:
     table = pd.DataFrame(
         [
@@ -493,14 +616,18 @@ def test_an_encoders_orders_are_means_over_texts_in_a_row_per_probability() -> N
     assert axes[3].get_yscale() == "log"
 
 
-def test_digits_have_curves_stars_where_training_stopped_and_a_row_per_look() -> None:
+def digits_table() -> pd.DataFrame:
     row = {"order": None, "epoch": 2}
-    table = pd.DataFrame(
+    errors = {("none", "last"): 0.041, ("none", "stopped"): 0.045}
+    return pd.DataFrame(
         [
-            row | {"variant": v, "repeat": i, "look": look, "quantity": q, "value": 0.25}
+            row
+            | {"variant": v, "repeat": i, "look": look, "quantity": q, "epoch": e}
+            | {"value": errors.get((v, look), 0.25 if e == 1 else 1e-5)}
             for v in ("none", "half augmented")
             for i in range(2)
-            for look in ("curve", "stopped", "last")
+            for look, epochs in (("curve", (1, 2)), ("stopped", (2,)), ("last", (2,)))
+            for e in epochs
             for q in ("train_error", "test_error", "train_loss", "test_loss")
         ]
         + [
@@ -512,13 +639,40 @@ def test_digits_have_curves_stars_where_training_stopped_and_a_row_per_look() ->
             for k, value in (("1", 0.75), ("2", 0.25), (">2", -0.01))
         ]
     )
-    axes = digits.draw(table)["digits"].axes
+
+
+def test_digits_have_the_error_of_every_variant_beside_its_orders_a_row_per_look() -> None:
+    table = digits_table()
+    pictures = digits.draw(table)
+    assert list(pictures) == ["digits", "digits_curves"]
+    axes = pictures["digits"].axes
     assert len(axes) == 6
-    stars = [line for line in axes[0].lines if line.get_marker() == "*"]
-    assert [s.get_xdata().tolist() for s in stars] == [[2, 2]] * 2
-    assert [b.get_height() for b in axes[2].patches[:4]] == pytest.approx([0.75, 0.75, 0.25, 0.25])
+    variants = [t.get_text() for t in axes[0].get_yticklabels()]
+    assert variants == ["no dropout", "dropout of half,\nmore images"]
+    # First what the last epoch left, then what stopped early: dots, and their numbers.
+    for ax, error in ((axes[0], 0.041), (axes[3], 0.045)):
+        dots = [line for line in ax.lines if line.get_marker() == "o"]
+        assert dots[0].get_xdata().tolist() == pytest.approx([error])
+        assert ax.texts[0].get_text() == f"{error:.1%}"
+    bars = axes[1].patches
+    assert [b.get_width() for b in bars] == pytest.approx([0.75, 0.75, 0.25, 0.25, -0.01, -0.01])
+    assert [b.get_x() for b in bars[:4]] == pytest.approx([0, 0, 0.75, 0.75])
+    # The variance of the highest order is not positive: no point on a log scale.
+    points = [line.get_xdata() for line in axes[2].lines if line.get_marker() == "D"]
+    assert [list(x[x == x]) for x in points] == [[]]
     without = digits.draw(table[table["look"] != "stopped"])["digits"].axes
-    assert len(without) == 4
+    assert len(without) == 3
+
+
+def test_curves_of_digits_end_at_a_floor_with_stars_where_training_stopped() -> None:
+    one, other = digits.draw(digits_table())["digits_curves"].axes
+    for ax in (one, other):
+        (stars,) = [line for line in ax.lines if line.get_marker() == "*"]
+        assert stars.get_xdata().tolist() == [2, 2]
+        (training,) = [line for line in ax.lines if line.get_ls() == "--"]
+        known = training.get_ydata()
+        assert known[known == known].tolist() == [0.25]
+        assert ax.get_ylim()[0] == digits.FLOOR
 
 
 def black(ax, marker: str) -> list[list[float]]:
@@ -584,10 +738,37 @@ def test_densities_as_released_stand_beside_the_papers(widest: float, curves: in
             for x, quantity in ((0.0, f"density of {quantity}"), (end, f"density of {quantity}"))
         ]
     )
-    axes = dropout_uncertainty.draw(table)["dropout_uncertainty"].axes
-    for ax in axes[:4]:
+    axes = dropout_uncertainty.draw(table)["dropout_uncertainty_densities"].axes
+    for ax in axes:
         assert len([line for line in ax.lines if line.get_linestyle() == ":"]) == curves
     assert axes[2].get_yscale() == ("linear" if curves else "log")
+
+
+def test_uncertainty_by_order_stands_beside_the_error_after_the_last_steps() -> None:
+    table = pd.DataFrame(
+        [
+            {"label": label, "order": k, "regime": regime, "repeat": i, "steps": steps, "x": 0.0}
+            | {"quantity": quantity, "value": scale * k * steps + i}
+            for label in ("and", "sign")
+            for k in (1, 2)
+            for regime, scale in (("dropout", 3), ("none", 1))
+            for steps in (5, 7)
+            for i in range(2)
+            for quantity in ("uncertainty", "test_mse", "density of uncertainty")
+        ]
+    )
+    axes = dropout_uncertainty.draw(table)["dropout_uncertainty"].axes
+    assert [ax.get_title().partition(":")[0] for ax in axes] == [
+        "uncertainty reported",
+        "error made",
+    ] * 2
+    for ax in axes:
+        heights = {
+            m: next(li for li in ax.lines if li.get_marker() == m).get_ydata().tolist()
+            for m in "os"
+        }
+        assert heights == {"o": [21.5, 42.5], "s": [7.5, 14.5]}
+        assert ax.get_ylim() == axes[0].get_ylim()
 
 
 @pytest.mark.parametrize(("held_out", "known"), [(False, True), (True, False)])
