@@ -203,7 +203,7 @@ def test_a_strength_without_effect_is_warned_of_and_one_with_effect_is_not(data)
     with pytest.warns(UserWarning, match="the strength had no effect: on every seed all strengths"):
         sweep_rates(plain, *data, optimizer=sgd, **few)
     # Rates that are the same on some of the seeds only are no such case.
-    sweep_rates(lambda r: network(r if torch.initial_seed() else 0.0), *data, **SHORT)
+    sweep_rates(lambda r: network(0.0 if torch.initial_seed() else r), *data, **SHORT)
 
 
 def test_progress_counts_epochs_and_is_asked_for(data, capsys, monkeypatch) -> None:
