@@ -74,7 +74,7 @@ def _errors(ax: Axes, rows: pd.DataFrame, variants: list[str]) -> None:
     for y, (mean, error) in enumerate(found.itertuples(index=False)):
         ax.errorbar(mean, y, xerr=2 * error, fmt="o", color="black", ms=7, capsize=3)
         ax.text(mean, y - 0.2, f"{mean:.1%}", ha="center", va="bottom", fontsize=10)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
 
 
 def _shares(ax: Axes, rows: pd.DataFrame, variants: list[str]) -> None:

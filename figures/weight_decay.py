@@ -51,14 +51,15 @@ def _bars(table: pd.DataFrame) -> Figure:
         ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.05)
         ax.set_title(MEASURES[measure], pad=30)
         ax.set_xlabel("weight decay")
-    figure.suptitle(
-        "Networks fit to pure noise (above bars: total variance, in brackets the paper's)"
-    )
     axes[0, 0].set_ylabel("share of variance")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    handles.append(Line2D([], [], color="black", ls="", marker="_", ms=12, mew=2))
-    labels.append("paper: ends of the bars")
+    above = "above bars: total variance"
+    if "released" in measures:
+        handles.append(Line2D([], [], color="black", ls="", marker="_", ms=12, mew=2))
+        labels.append("paper: ends of the bars")
+        above += ", in brackets the paper's"
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.suptitle(f"Networks fit to pure noise ({above})")
     return figure
 
 

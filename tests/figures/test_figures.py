@@ -250,6 +250,10 @@ def test_published_bars_of_weight_decay_are_marked_where_they_end() -> None:
     totals = [paper.loc[s]["variance"].sum() for s in (0.0, 0.05)]
     assert [t.get_text() for t in released.texts] == [f"4\n({total:.3g})" for total in totals]
     assert [t.get_text() for t in unbiased.texts] == ["4", "4"]
+    # The mark is explained where it is drawn.
+    assert "paper: ends of the bars" in legend_of(released.figure)
+    alone = pd.DataFrame([row for row in rows if row["measure"] == "unbiased"])
+    assert "paper: ends of the bars" not in legend_of(weight_decay.draw(alone)["weight_decay"])
 
 
 def test_accuracies_stand_beside_the_printed_and_the_logged_ones() -> None:
