@@ -14,7 +14,7 @@ from experiments import discovery
 from experiments.running.context import Context
 from experiments.running.data import MODEL_VARIABLE
 
-NEED_DATA = ("bike_share", "newsgroups", "digits")
+NEED_DATA = ("bike_share", "newsgroups", "digits", "vision")
 KEYS = ("part", "sense", "quantity", "target", "placement", "order", "noise", "rate", "repeat")
 KEYS += ("depth", "layer", "masks", "steps", "epoch")
 RUNS = [(n, protocol) for n in discovery.NAMES for protocol in discovery.outline(n).protocols]
