@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum
 from interactions.anova import released_distillation
@@ -96,6 +95,33 @@ def shares_and_variances(spectrum: OrderSpectrum) -> pd.DataFrame:
     variance = variance.rename(columns={"variance": "value"})
     both = [share.assign(quantity="share"), variance.assign(quantity="variance")]
     return pd.concat(both).sort_index(kind="stable")
+
+
+def summed(spectrum: OrderSpectrum, outputs: int) -> pd.DataFrame:
+    """Spectra of functions with several outputs each, which are next to each other, as one each.
+
+    Columns of `OrderSpectrum.to_frame`; `output` counts the functions. Variances are sums over a
+    function's outputs, and shares are of the whole sum. Standard errors are added up, shares' as
+    the outputs weigh: a bound, for the outputs' errors are not independent.
+    """
+    shape = (-1, outputs, spectrum.max_order + 1)
+    variance, error = (
+        values.reshape(shape).sum(axis=1) for values in (spectrum.variance, spectrum.standard_error)
+    )
+    total = variance.sum(axis=1, keepdims=True)
+    weight = spectrum.total_variance.reshape(shape[:2])[..., None] / total[:, None]
+    own = np.where(spectrum.constant[:, None], 0.0, spectrum.share_standard_error)
+    output, column = np.indices(variance.shape)
+    return pd.DataFrame(
+        {
+            "output": output.ravel(),
+            "order": np.asarray(spectrum.order_names)[column.ravel()],
+            "variance": variance.ravel(),
+            "standard_error": error.ravel(),
+            "share": (variance / total).ravel(),
+            "share_standard_error": (weight * own.reshape(shape)).sum(axis=1).ravel(),
+        }
+    )
 
 
 # Data: the same seed has the same data, whatever else is trained beside it. Their generator has the
@@ -298,48 +324,3 @@ def with_trees_if_possible(settings: S, field: str) -> S:
         file=sys.stderr,
     )
     return replace(settings, **{field: type(wanted)()})
-
-
-# Dropout of pretrained networks.
-
-
-class FixedDropout(nn.Module):
-    """A network's mean answer over a few masks of its own dropout, the same for every point.
-
-    Its dropout modules drop at `rate` as in training, and everything else is as in evaluation. A
-    seed draws one mask for each of them, in the shape of a point's part of the batch, so that the
-    answer is a function of the points. What is met are calls of `torch.nn.functional.dropout`, as
-    modules make them; at rate 0 the network is asked once, as it is.
-    """
-
-    def __init__(self, network: nn.Module, rate: float, seeds: Sequence[int]) -> None:
-        super().__init__()
-        self.network, self.rate, self.seeds = network, rate, tuple(seeds)
-        self.training = False
-
-    def forward(self, *args: object, **options: object) -> Tensor:
-        if self.rate == 0:
-            return self.network(*args, **options)
-        total: Tensor | float = 0.0
-        for seed in self.seeds:
-            with _SameMasks(self.rate, seed):
-                total = total + self.network(*args, **options)
-        return total / len(self.seeds)
-
-
-class _SameMasks(TorchFunctionMode):
-    """Within it, dropout keeps or drops the same units of every point of a batch."""
-
-    def __init__(self, rate: float, seed: int) -> None:
-        super().__init__()
-        self.rate = rate
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __torch_function__(
-        self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None
-    ) -> object:
-        if function is not nn.functional.dropout:
-            return function(*args, **(kwargs or {}))
-        x = args[0] if args else kwargs["input"]
-        kept = torch.rand(x.shape[1:], generator=self.generator) >= self.rate
-        return x * (kept / (1 - self.rate)).to(x)

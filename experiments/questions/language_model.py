@@ -17,22 +17,23 @@ the embedding, as in Reimers & Gurevych, EMNLP 2019.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from interactions import OrderSpectrum, order_spectrum
+from interactions import order_spectrum
 from interactions.networks import member_seed
 from interactions.players import masking, tokens, unattended
 
-from ..errors import MissingDataError
+from ..errors import MissingDataError, UserError
 from ..running.context import Context
 from ..running.data import sentence_encoder
-from ..tasks import FixedDropout
+from ..tasks import summed
 
 QUESTION = "Which orders among its tokens carry an encoder's answer, without and with dropout?"
 DATA = ("sentence_encoder",)
@@ -85,7 +86,7 @@ class Settings:
 PRESETS = {
     ("controlled", "tiny"): Settings(texts=TEXTS[:2], rates=(0.0, 0.1), masks=2, max_order=2),
     ("controlled", "quick"): Settings(texts=TEXTS[:8], masks=4),
-    ("controlled", "paper"): Settings(masks=16),
+    ("controlled", "paper"): Settings(texts=TEXTS[:16], masks=16),
 }
 
 
@@ -108,17 +109,19 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
         for text in s.texts:
             for keep, rate in cells:
                 table = _of_text(encoder, text, keep, rate, s, context)
-                key = {"text": text, "keep": keep, "rate": rate}
-                tables.append(pd.DataFrame([key | row for row in table]))
+                tables.append(table.assign(text=text, keep=keep, rate=rate))
                 advance(1)
-    return pd.concat(tables, ignore_index=True)
+    keys = ["text", "tokens", "keep", "rate", "order"]
+    return pd.concat(tables, ignore_index=True).set_index(keys).reset_index()
 
 
 def _of_text(
     encoder: Encoder, text: str, keep: float, rate: float, s: Settings, context: Context
-) -> Iterator[dict[str, object]]:
+) -> pd.DataFrame:
     ids, players = encoder.tokens(text)
     count = int(players.max()) + 1
+    if not count:
+        raise UserError(f"the text {text!r} has no tokens that could be absent")
     baseline = unattended if s.absent == "unattended" else encoder.mask_token
     # Seeds follow from the text, so that a shard draws the masks it has in the whole.
     seeds = [member_seed(context.seed, f"masks {i} of {text}") for i in range(s.masks)]
@@ -130,28 +133,12 @@ def _of_text(
         inputs,
         max_order=min(s.max_order, count),
         tolerance=s.tolerance,
-        budget=max(s.budget, 2 ** min(count, 17)),
+        budget=s.budget,
         memory=MEMORY,
         seed=member_seed(context.seed, f"points of {text}"),
     )
-    for row in pooled(spectrum):
-        yield {"tokens": count, **row, "evaluations": spectrum.evaluations}
-
-
-def pooled(spectrum: OrderSpectrum) -> Iterator[dict[str, object]]:
-    """A row per order: the sum of the outputs' variances, and its share of the whole sum."""
-    variance, error = spectrum.variance.sum(axis=0), spectrum.standard_error.sum(axis=0)
-    total = variance.sum()
-    weight = np.nan_to_num(spectrum.total_variance / total)[:, None]
-    share_error = np.where(spectrum.constant[:, None], 0.0, spectrum.share_standard_error)
-    for k, order in enumerate(spectrum.order_names):
-        yield {
-            "order": order,
-            "variance": variance[k],
-            "standard_error": error[k],
-            "share": variance[k] / total,
-            "share_standard_error": (weight * share_error).sum(axis=0)[k],
-        }
+    table = summed(spectrum, len(spectrum.variance)).drop(columns="output")
+    return table.assign(tokens=count, evaluations=spectrum.evaluations)
 
 
 class Encoder:
@@ -184,6 +171,8 @@ class Encoder:
 
     @property
     def mask_token(self) -> int:
+        if self.tokenizer.mask_token_id is None:
+            raise UserError("this encoder has no mask token: choose absent=unattended")
         return self.tokenizer.mask_token_id
 
     def embeddings(self, rate: float, seeds: list[int]) -> nn.Module:
@@ -205,6 +194,48 @@ class Embedding(nn.Module):
         weight = mask.unsqueeze(-1).to(states)
         mean = (states * weight).sum(dim=1) / weight.sum(dim=1)
         return nn.functional.normalize(mean, dim=-1)
+
+
+class FixedDropout(nn.Module):
+    """A network's mean answer over a few masks of its own dropout, the same for every point.
+
+    Its dropout modules drop at `rate` as in training, and everything else is as in evaluation. A
+    seed draws one mask for each of them, in the shape of a point's part of the batch, so that the
+    answer is a function of the points. What is met are calls of `torch.nn.functional.dropout`, as
+    modules make them; at rate 0 the network is asked once, as it is.
+    """
+
+    def __init__(self, network: nn.Module, rate: float, seeds: Sequence[int]) -> None:
+        super().__init__()
+        self.network, self.rate, self.seeds = network, rate, tuple(seeds)
+        self.training = False
+
+    def forward(self, *args: object, **options: object) -> Tensor:
+        if self.rate == 0:
+            return self.network(*args, **options)
+        total: Tensor | float = 0.0
+        for seed in self.seeds:
+            with _SameMasks(self.rate, seed):
+                total = total + self.network(*args, **options)
+        return total / len(self.seeds)
+
+
+class _SameMasks(TorchFunctionMode):
+    """Within it, dropout keeps or drops the same units of every point of a batch."""
+
+    def __init__(self, rate: float, seed: int) -> None:
+        super().__init__()
+        self.rate = rate
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(
+        self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        if function is not nn.functional.dropout:
+            return function(*args, **(kwargs or {}))
+        x = args[0] if args else kwargs["input"]
+        kept = torch.rand(x.shape[1:], generator=self.generator) >= self.rate
+        return x * (kept / (1 - self.rate)).to(x)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

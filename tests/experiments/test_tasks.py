@@ -188,29 +188,14 @@ def test_a_shard_without_boosted_trees_is_not_that_with_them(
     assert not set(measures) & {"released", "tree_share"}
 
 
-def test_fixed_dropout_is_one_mask_for_all_points_and_its_mean_over_seeds() -> None:
-    """Against masks by hand; a functional call, as that of attention, drops as modules do."""
-    torch.manual_seed(0)
-    hidden = torch.nn.Linear(3, 6)
-
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.hidden, self.dropout = hidden, torch.nn.Dropout(0.9)
-
-        def forward(self, x):
-            h = self.dropout(self.hidden(x))
-            return torch.nn.functional.dropout(h**2, p=0.1, training=self.training)
-
-    network, x = Network().eval(), torch.rand(5, 3)
-    expected = []
-    for seed in (3, 4):
-        generator = torch.Generator().manual_seed(seed)
-        first, second = (torch.rand(6, generator=generator) >= 0.25 for _ in range(2))
-        expected.append((hidden(x) * first / 0.75) ** 2 * second / 0.75)
-    dropped = tasks.FixedDropout(network, 0.25, [3, 4])
-    torch.testing.assert_close(dropped(x), sum(expected) / 2)
-    torch.testing.assert_close(dropped(x)[3:], dropped(x[3:]))
-    assert not torch.equal(expected[0], expected[1])
-    torch.testing.assert_close(tasks.FixedDropout(network, 0.0, [3])(x), network(x))
-    assert not network.dropout.training
+def test_spectra_of_several_outputs_are_summed_function_by_function() -> None:
+    variance = np.array([[3.0, 1.0], [1.0, 1.0], [0.0, 0.0], [2.0, 0.0]])
+    spectrum = OrderSpectrum.known(variance, error=0.1, share_error=[0.02, 0.04], method="known")
+    table = tasks.summed(spectrum, 2)
+    assert table["output"].tolist() == [0, 0, 1, 1]
+    assert table["order"].tolist() == ["1", ">1"] * 2
+    assert table["variance"].tolist() == [4, 2, 2, 0]
+    assert table["share"].tolist() == pytest.approx([4 / 6, 2 / 6, 1, 0])
+    assert table["standard_error"].tolist() == pytest.approx([0.2] * 4)
+    # A constant output has no share, and no part in the error.
+    assert table["share_standard_error"].tolist() == pytest.approx([0.02, 0.04] * 2)

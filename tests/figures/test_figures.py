@@ -32,6 +32,7 @@ from figures import (
     subnetworks,
     surviving_effects,
     verdicts,
+    vision,
     weight_decay,
 )
 from paper_results import published as published_numbers
@@ -618,6 +619,28 @@ def test_an_encoders_orders_are_means_over_texts_in_a_row_per_probability() -> N
     lines = [container.lines[0] for container in axes[3].containers]
     assert [line.get_ydata().tolist() for line in lines[:2]] == [[1.0, 1.5], [1.0, 0.5]]
     assert axes[3].get_yscale() == "log"
+
+
+def test_classifiers_of_images_have_a_row_per_kind_and_errors_over_repeats() -> None:
+    table = pd.DataFrame(
+        [
+            {"kind": kind, "rate": rate, "repeat": i, "image": image, "order": order}
+            | {"share": share, "variance": share + image + 2 * i}
+            for kind in ("convolution", "attention")
+            for rate, above in ((0.0, 0.5), (0.5, 0.25))
+            for i in range(2)
+            for image in range(2)
+            for order, share in (("1", 1 - above), (">1", above))
+        ]
+    )
+    axes = vision.draw(table)["vision"].axes
+    assert [ax.get_title() for ax in axes[::2]] == ["convolution", "attention"]
+    assert [b.get_height() for b in axes[2].patches] == [0.5, 0.75, 0.5, 0.25]
+    first = axes[3].containers[0]
+    assert first.lines[0].get_ydata().tolist() == [2.0, 2.25]
+    # Images first, then the two repeats, which are 2 apart: one standard error is 1.
+    low, high = first.lines[2][0].get_segments()[0]
+    assert high[1] - low[1] == pytest.approx(4.0)
 
 
 def digits_table() -> pd.DataFrame:

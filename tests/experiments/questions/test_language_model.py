@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.errors import MissingDataError
+from experiments.errors import MissingDataError, UserError
 from experiments.questions import language_model
-from experiments.questions.language_model import Embedding, Encoder, pooled
+from experiments.questions.language_model import Embedding, Encoder, FixedDropout
 from experiments.running import data
 from experiments.running.context import Context
-from interactions import OrderSpectrum, order_spectrum
+from experiments.tasks import summed
+from interactions import order_spectrum
 from interactions.players import masking, unattended
 
 CONTEXT = Context(quiet=True)
@@ -90,13 +91,38 @@ def test_the_spectrum_of_a_sentence_is_mostly_of_order_one(encoder) -> None:
     assert table["share"].sum() == pytest.approx(1)
 
 
-def test_variances_are_summed_over_components() -> None:
-    variance = np.array([[3.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
-    spectrum = OrderSpectrum.known(variance, error=0.1, share_error=0.02, method="known")
-    one, above = pooled(spectrum)
-    assert (one["variance"], one["share"]) == (4.0, pytest.approx(4 / 6))
-    assert one["standard_error"] == pytest.approx(0.3)
-    assert above["share_standard_error"] == pytest.approx(0.02)
+def test_fixed_dropout_is_one_mask_for_all_points_and_its_mean_over_seeds() -> None:
+    """Against masks by hand; a functional call, as that of attention, drops as modules do."""
+    torch.manual_seed(0)
+    hidden = torch.nn.Linear(3, 6)
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.dropout = hidden, torch.nn.Dropout(0.9)
+
+        def forward(self, x):
+            h = self.dropout(self.hidden(x))
+            return torch.nn.functional.dropout(h**2, p=0.1, training=self.training)
+
+    network, x = Network().eval(), torch.rand(5, 3)
+    expected = []
+    for seed in (3, 4):
+        generator = torch.Generator().manual_seed(seed)
+        first, second = (torch.rand(6, generator=generator) >= 0.25 for _ in range(2))
+        expected.append((hidden(x) * first / 0.75) ** 2 * second / 0.75)
+    dropped = FixedDropout(network, 0.25, [3, 4])
+    torch.testing.assert_close(dropped(x), sum(expected) / 2)
+    torch.testing.assert_close(dropped(x)[3:], dropped(x[3:]))
+    assert not torch.equal(expected[0], expected[1])
+    torch.testing.assert_close(FixedDropout(network, 0.0, [3])(x), network(x))
+    assert not network.dropout.training
+
+
+def test_a_text_without_tokens_is_told(encoder) -> None:
+    settings = language_model.Settings(texts=("",), rates=(0.0,))
+    with pytest.raises(UserError, match="no tokens that could be absent"):
+        language_model.run(settings, CONTEXT)
 
 
 def test_the_summary_compares_a_text_with_itself() -> None:
@@ -151,8 +177,7 @@ def test_the_kernel_agrees_with_the_exact_spectrum_of_twenty_sentences(encoder) 
         exact = order_spectrum(function, inputs, max_order=3)
         assert "exact grid of every value" in exact.method
         kernel = order_spectrum(function, inputs, max_order=3, method="kernel")
-        assert kernel.converged
-        one, other = (pd.DataFrame(pooled(s)).iloc[:3] for s in (exact, kernel))
+        one, other = (summed(s, 8).iloc[:3] for s in (exact, kernel))
         off = (one["share"] - other["share"]).abs()
         within.append(off <= 2 * other["share_standard_error"])
         apart = np.abs(exact.share - kernel.share) / kernel.share_standard_error

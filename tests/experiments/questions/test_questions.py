@@ -14,13 +14,15 @@ from experiments import discovery
 from experiments.running.context import Context
 from experiments.running.data import MODEL_VARIABLE
 
-NEED_DATA = ("bike_share", "newsgroups", "digits")
+NEED_DATA = ("bike_share", "newsgroups", "digits", "vision")
 KEYS = ("part", "sense", "quantity", "target", "placement", "order", "noise", "rate", "repeat")
 KEYS += ("depth", "layer", "masks", "steps", "epoch")
 RUNS = [(n, protocol) for n in discovery.NAMES for protocol in discovery.outline(n).protocols]
 # Digits measure 784 inputs, which takes minutes: that a seed repeats is seen on the others too.
+# Of vision the part that draws, training, is repeated by tests of its own.
 REPEATED = [
-    pytest.param(n, marks=pytest.mark.slow) if n == "digits" else n for n in discovery.NAMES
+    pytest.param(n, marks=pytest.mark.slow) if n in ("digits", "vision") else n
+    for n in discovery.NAMES
 ]
 SHARDED = [n for n in discovery.NAMES if isinstance(discovery.load(n), discovery.Sharded)]
 
