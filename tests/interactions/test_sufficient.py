@@ -196,6 +196,38 @@ def test_errors_of_the_sums_are_those_of_sums_of_pairs() -> None:
         assert (error[:, -1] == 0).all()
 
 
+def test_errors_of_sums_of_differences_are_of_independent_orders_and_one_total() -> None:
+    """Share errors are e_k^2 = a_k + s_k^2 t, a_k of the order and t of the total: solve for t."""
+    case = next(c for c in cases("kinked") if c.name == "g of 5")
+    spectrum = order_spectrum(case, case.inputs, method="differences", budget=2**16, tolerance=0.1)
+    error, _ = spectrum.cumulative_error()
+    s, e = spectrum.share[:-1], spectrum.share_standard_error
+    t = (e[-1] ** 2 - (e[:-1] ** 2).sum()) / (s.sum() ** 2 - (s**2).sum())
+    own = e[:-1] ** 2 - s**2 * t
+    np.testing.assert_allclose(error[:-1] ** 2, np.cumsum(own) + np.cumsum(s) ** 2 * t)
+    assert error[-1] == 0
+
+
+def test_errors_of_sums_on_grids_hold_what_the_grids_may_have_missed() -> None:
+    case = next(c for c in cases("atoms") if c.name == "table of 100")
+    spectrum = order_spectrum(case, case.inputs, method="exact", budget=2**13, tolerance=0.05)
+    error, _ = spectrum.cumulative_error()
+    assert spectrum.share_standard_error[0] > 0.005
+    # Up to the first order only the first errs, up to the last what lies above: at least as much.
+    assert error[0] >= spectrum.share_standard_error[0]
+    assert error[-2] >= spectrum.share_standard_error[-1]
+    assert error[-1] == 0
+
+
+def test_where_rare_points_carry_the_variance_no_order_is_claimed() -> None:
+    """So few that errors are unknown, which a small sample of a needle shows."""
+    case = next(c for c in cases("rare") if c.name == "p 9e-4")
+    few = order_spectrum(case, case.inputs, method="kernel", budget=2**13, seed=1)
+    assert np.isnan(few.cumulative_error()[0]).all()
+    answered = few.sufficient_order(0.5)
+    assert (answered.order, answered.smallest, answered.more_evaluations) == (None, False, None)
+
+
 def test_an_order_is_asked_of_one_output_and_of_a_share() -> None:
     several = OrderSpectrum.known(np.array([[1.0, 0.0], [1.0, 1.0]]), method="closed form")
     with pytest.raises(ValueError, match=r"one at a time, spectrum\.output\(0\)"):
