@@ -98,8 +98,11 @@ def _fields(cls: type, text: str) -> dict[str, Any]:
 def _written(value: object) -> object:
     """What JSON can hold of a value; what it has no word for is an object of one tag."""
     match value:
-        case np.ndarray() | np.generic():
-            return _written_array(np.asarray(value))
+        case np.ndarray():
+            return _written_array(value)
+        case np.generic():
+            # A single number is no array, not even one without axes.
+            return {**_written_array(np.asarray(value)), "shape": None}
         case None | bool() | int() | str():
             return value
         case float():
@@ -145,8 +148,8 @@ def _read(value: Any) -> Any:
             return array.reshape(shape)
         case {"array": values, "shape": shape, "dtype": dtype}:
             numbers = [float(v) if isinstance(v, str) else v for v in values]
-            # A single number comes back as one, not as an array without axes.
-            return np.array(numbers, dtype=dtype).reshape(shape)[()]
+            array = np.array(numbers, dtype=dtype)
+            return array[0] if shape is None else array.reshape(shape)
         case {"float": word}:
             return float(word)
         case {"tuple": values}:

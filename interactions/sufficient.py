@@ -127,6 +127,8 @@ def _more(
 
     `gap` is the estimate less the share that was asked, `half` what its error allows.
     """
+    if np.isnan(gap):
+        return None, "no variation was seen, and a constant has no shares"
     if np.isnan(half) or not evaluations:
         return None, "the error of the shares is not known"
     if gap < 0:

@@ -24,9 +24,10 @@ def test_the_file_that_is_checked_uses_every_public_name() -> None:
     assert {*interactions.__all__, *anova.__all__} <= used
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--strict", "--follow-imports=silent", str(FACE)], []])
 def test_mypy_has_nothing_to_say(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strictly of a user's file, and of the library by what pyproject.toml asks."""
+    """Strictly of a user's file, and of the library by what pyproject.toml asks; a minute."""
     api = pytest.importorskip("mypy.api")
     monkeypatch.chdir(ROOT)
     alone = ["--config-file="] if arguments else []

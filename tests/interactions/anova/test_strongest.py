@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interactions import Uniform
-from interactions.anova import strongest_interactions
+from interactions.anova import interaction_terms, strongest_interactions
 from interactions.planted import PlantedInteractions, g_function
 
 
@@ -54,3 +54,16 @@ def test_impossible_requests_are_refused() -> None:
         strongest_interactions(lambda x: x, inputs)
     with pytest.raises(ValueError, match="at least"):
         strongest_interactions(g_function((0.0,)), inputs, budget=50)
+
+
+def test_terms_for_simpler_models_are_the_planted_subsets_lower_orders_first() -> None:
+    inputs = Uniform(-1.0, 1.0, dim=8)
+    f = PlantedInteractions(inputs, {1: 1.0, 2: 1.0, 3: 1.0}, {1: 1, 2: 3, 3: 2}, seed=2)
+    terms = interaction_terms(f, inputs, max_order=3, budget=20_000)
+    assert [len(u) for u in terms] == [2, 2, 2, 3, 3]
+    assert set(terms) == {tuple(u) for k in (2, 3) for u in f.chosen[k].tolist()}
+    # InterpretML takes Python's own integers only.
+    assert {type(j) for u in terms for j in u} == {int}
+    assert interaction_terms(f, inputs, max_order=1) == []
+    with pytest.raises(TypeError, match="no order was shown to be enough"):
+        interaction_terms(f, inputs, max_order=None)
