@@ -120,7 +120,8 @@ def _measured(sample: Sample, basis: Basis, order: int, memory: int) -> pd.DataF
     phi = basis.features(sample.x.flatten(0, 1), order).unflatten(0, (blocks, n))
     subsets, means, errors = [], [], []
     for leading, sums in feature_sums(phi, widths, sample.f, order, memory):
-        last = range(leading[-1] + 1 if leading else 0, dim)
+        # Inputs without a function are left away: of them nothing is measured.
+        last = [j for j in range(leading[-1] + 1 if leading else 0, dim) if widths[j]]
         pairs = _pairs_by_input(sums[:, :, 0].double(), [widths[j] for j in last]) / n**2
         for rows in pairs.split(max(1, memory // 8 // (8 * 8 * blocks**2))):
             measured = array_mean(rows.cpu().numpy())
