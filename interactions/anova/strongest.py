@@ -69,7 +69,9 @@ def strongest_interactions(
     DataFrame
         Columns subset (a tuple of inputs), variance, standard_error, share; largest first. `attrs`
         holds evaluations, `left_out` (share of variance that the basis may leave out, by its own
-        check) and `unseen` [d] (variance of effects with an input that were not measured).
+        check), `unseen` [d] (variance of effects with an input that were not measured) and `limit`,
+        "memory" or "budget", whichever to raise for smaller errors: with hundreds of inputs mostly
+        the memory.
     """
     check_order(order, inputs.dim)
     options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
@@ -96,14 +98,19 @@ def _strongest(evaluate: Evaluator, order: int, count: int, budget: int, seed: i
         )
     left = budget - evaluate.evaluations
     check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
-    n = min((left - check) // BLOCKS, most_in_memory(evaluate, basis, order, BLOCKS))
-    sample = draw(evaluate, prepared, n)
+    limits = {
+        "budget": (left - check) // BLOCKS,
+        "memory": most_in_memory(evaluate, basis, order, BLOCKS),
+    }
+    limit = min(limits, key=limits.__getitem__)
+    sample = draw(evaluate, prepared, limits[limit])
     total = array_mean(total_pairs(sample)).mean.item()
     tables = [_measured(sample, basis, k, evaluate.memory) for k in range(1, order + 1)]
     table = tables[-1]
     table["share"] = table["variance"] / total if total > 0 else np.nan
     found = table.nlargest(count, "variance").reset_index(drop=True)
     found.attrs["left_out"] = float(basis.left_out[0])
+    found.attrs["limit"] = limit
     if check:
         seen = np.zeros(inputs.dim)
         for u, variance in itertools.chain(*(t[["subset", "variance"]].values for t in tables)):

@@ -66,3 +66,12 @@ def test_what_was_not_measured_is_not_listed_as_nothing() -> None:
         budget=20_000,
     )
     assert found["subset"].tolist() == [(1, 3)]
+
+
+def test_it_says_whether_the_memory_or_the_budget_keeps_errors_large() -> None:
+    inputs = Uniform(-1.0, 1.0, dim=20)
+    f = PlantedInteractions(inputs, {2: 1.0}, seed=2)
+    found = {m: strongest_interactions(f, inputs, budget=60_000, memory=m) for m in (2**22, 2**26)}
+    assert {m: t.attrs["limit"] for m, t in found.items()} == {2**22: "memory", 2**26: "budget"}
+    errors = [t["standard_error"].mean() for t in found.values()]
+    assert errors[1] < errors[0]
