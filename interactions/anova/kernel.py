@@ -210,8 +210,8 @@ def prepared_spectrum(
         if spectrum.converged:
             return finished(spectrum, sample)
         if sample.x.shape[1] >= limits[limit]:
-            # What a sample says of its error is rough, and it has missed the tolerance.
-            points = max(math.ceil(needed[1] / BLOCKS), limits[limit] + limits[limit] // 4)
+            # Half as much again, for the need is rough, and what is not needed is not drawn.
+            points = math.ceil(1.5 * max(needed[1] / BLOCKS, limits[limit]))
             size = {"points": points, "blocks": BLOCKS, "limits": limits, "budget": budget}
             changes = what_would_do(evaluate, basis, max_order, **size)
             reason = ended(limit, changes, spectrum.share_standard_error, tolerance)

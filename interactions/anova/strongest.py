@@ -77,7 +77,9 @@ def strongest_interactions(
         Columns subset (a tuple of inputs, by name where they have names), variance,
         standard_error, share; largest first. `attrs`
         holds evaluations, `left_out` (share of variance that the basis may leave out, by its own
-        check) and `unseen` [d] (variance of effects with an input that were not measured).
+        check), `unseen` [d] (variance of effects with an input that were not measured) and `limit`,
+        "memory" or "budget", whichever to raise for smaller errors: with hundreds of inputs mostly
+        the memory.
     """
     inputs = as_inputs(function, inputs)
     check_order(order, inputs.dim)
@@ -88,30 +90,42 @@ def strongest_interactions(
     if budget is None:
         budget = max(DEFAULT_BUDGET, BUDGET_PER_INPUT * inputs.dim)
     with evaluate.bar:
-        # Subsets are told apart best with all functions that the sample can bear: tolerance 0.
-        prepared = prepare(evaluate, max_order=order, tolerance=0.0, budget=budget, seed=seed)
-        basis = prepared.basis
-        useful = sum(q > 0 for q in basis.widths(order))
-        if math.comb(useful, order) > MOST_SUBSETS:
-            raise ValueError(
-                f"{useful} inputs have {math.comb(useful, order):,} subsets of order {order}, more "
-                f"than {MOST_SUBSETS:,}: lower the order"
-            )
-        left = budget - evaluate.evaluations
-        check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
-        n = min((left - check) // BLOCKS, most_in_memory(evaluate, basis, order, BLOCKS))
-        sample = draw(evaluate, prepared, n)
-        total = array_mean(total_pairs(sample)).mean.item()
-        tables = [_measured(sample, basis, k, evaluate.memory) for k in range(1, order + 1)]
-        table = tables[-1]
-        table["share"] = table["variance"] / total if total > 0 else np.nan
-        found = table.nlargest(count, "variance").reset_index(drop=True)
-        found.attrs["left_out"] = float(basis.left_out[0])
-        if check:
-            seen = np.zeros(inputs.dim)
-            for u, variance in itertools.chain(*(t[["subset", "variance"]].values for t in tables)):
-                seen[list(u)] += variance
-            _say_what_is_unseen(evaluate, found, seen, order, evaluate.evaluations + check, seed)
+        return _strongest(evaluate, order, count, budget, seed)
+
+
+def _strongest(evaluate: Evaluator, order: int, count: int, budget: int, seed: int) -> pd.DataFrame:
+    """The measurement itself, of a function of one output."""
+    inputs = evaluate.inputs
+    # Subsets are told apart best with all functions that the sample can bear: tolerance 0.
+    prepared = prepare(evaluate, max_order=order, tolerance=0.0, budget=budget, seed=seed)
+    basis = prepared.basis
+    useful = sum(q > 0 for q in basis.widths(order))
+    if math.comb(useful, order) > MOST_SUBSETS:
+        raise ValueError(
+            f"{useful} inputs have {math.comb(useful, order):,} subsets of order {order}, more "
+            f"than {MOST_SUBSETS:,}: lower the order, or measure groups of inputs as one (patches "
+            "of an image: interactions.players.masking)"
+        )
+    left = budget - evaluate.evaluations
+    check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
+    limits = {
+        "budget": (left - check) // BLOCKS,
+        "memory": most_in_memory(evaluate, basis, order, BLOCKS),
+    }
+    limit = min(limits, key=limits.__getitem__)
+    sample = draw(evaluate, prepared, limits[limit])
+    total = array_mean(total_pairs(sample)).mean.item()
+    tables = [_measured(sample, basis, k, evaluate.memory) for k in range(1, order + 1)]
+    table = tables[-1]
+    table["share"] = table["variance"] / total if total > 0 else np.nan
+    found = table.nlargest(count, "variance").reset_index(drop=True)
+    found.attrs["left_out"] = float(basis.left_out[0])
+    found.attrs["limit"] = limit
+    if check:
+        seen = np.zeros(inputs.dim)
+        for u, variance in itertools.chain(*(t[["subset", "variance"]].values for t in tables)):
+            seen[list(u)] += variance
+        _say_what_is_unseen(evaluate, found, seen, order, evaluate.evaluations + check, seed)
     found["subset"] = [inputs.called(u) for u in found["subset"]]
     found.attrs["evaluations"] = evaluate.evaluations
     return found
@@ -176,7 +190,8 @@ def _measured(sample: Sample, basis: Basis, order: int, memory: int) -> pd.DataF
     phi = basis.features(sample.x.flatten(0, 1), order).unflatten(0, (blocks, n))
     subsets, means, errors = [], [], []
     for leading, sums in feature_sums(phi, widths, sample.f, order, memory):
-        last = range(leading[-1] + 1 if leading else 0, dim)
+        # Inputs without a function are left away: of them nothing is measured.
+        last = [j for j in range(leading[-1] + 1 if leading else 0, dim) if widths[j]]
         pairs = _pairs_by_input(sums[:, :, 0].double(), [widths[j] for j in last]) / n**2
         for rows in pairs.split(max(1, memory // 8 // (8 * 8 * blocks**2))):
             measured = array_mean(rows.cpu().numpy())
@@ -222,5 +237,5 @@ def _say_what_is_unseen(
             f"that no subset of up to {order} inputs explains, of which the largest has "
             f"{largest:.3g}: these are of higher order, or too rough or rare for the basis. "
             "superset_index measures a subset without one",
-            stacklevel=3,
+            stacklevel=4,
         )

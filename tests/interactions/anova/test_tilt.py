@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from interactions import Empirical, Normal, Rademacher, Uniform
+from interactions import Empirical, Normal, Rademacher, Uniform, order_spectrum
 from interactions.anova import _tilt
 from interactions.anova._doubt import STABILITY, Stability, _disagreement, doubted, stability
 from interactions.anova._evaluate import Evaluator
 from interactions.anova._pilot import first_look
-from interactions.anova._tilt import PLAIN, rare_values, towards
+from interactions.anova._tilt import PLAIN, Tilt, rare_values, towards
 from interactions.anova.kernel import draw, prepare
 from interactions.inputs import Bernoulli
 from interactions.planted import PlantedInteractions
@@ -224,3 +224,20 @@ def test_the_pilot_keeps_to_the_memory() -> None:
     ready = prepare(evaluate, max_order=1, tolerance=0.1, budget=320_000, seed=0)
     held = sum(a.numel() * a.element_size() for a in (ready.look.x, ready.look.bins, ready.look.f))
     assert held <= 2**24 / 4
+
+
+def test_an_even_function_has_no_weights_found_for_each_of_its_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They take time in proportion to the inputs, and so for all inputs to their square."""
+    asked = []
+    ratio = Tilt.ratio
+
+    def counted(self: Tilt, bins: torch.Tensor, **options: int | None) -> torch.Tensor:
+        asked.append(len(bins))
+        return ratio(self, bins, **options)
+
+    monkeypatch.setattr(Tilt, "ratio", counted)
+    inputs = Uniform(-1.0, 1.0, dim=30)
+    order_spectrum(lambda x: x.sum(dim=1), inputs, method="kernel", max_order=1, budget=60_000)
+    assert 0 < len(asked) < 10
