@@ -40,14 +40,17 @@ def sampled_blocks(
     per_block = -(-pairs // BLOCKS)
     most = max(1, memory // (8 * (12 * len(placed.missing) + 4 * leaves.value.shape[1] + 16)))
     blocks = np.zeros((BLOCKS, leaves.value.shape[1], max_order + 1))
-    for block in blocks:
+    at_once = max(1, most // per_block)
+    for first in range(0, BLOCKS, at_once):
+        some = blocks[first : first + at_once]
         for n in np.diff([*range(0, per_block, most), per_block]):
-            one, other = rng.choice(len(chance), size=(2, n), p=chance)
+            one, other = rng.choice(len(chance), size=(2, len(some) * n), p=chance)
             a, b = (of_node[node] for node in _drawn(placed, one, other, rng))
-            by_order, above, density = _orders(leaves, a, b, max_order)
+            orders, density = _orders(leaves, a, b, max_order)
             weight = leaves.value[a] * leaves.value[b]
             weight /= (chance[one] * chance[other] * density)[:, None]
-            block += weight.T @ np.column_stack([by_order, above]) / per_block
+            weight, orders = (c.reshape(len(some), n, -1) for c in (weight, orders))
+            some += weight.transpose(0, 2, 1) @ orders / per_block
     return blocks
 
 
@@ -82,8 +85,8 @@ def _at(placed: Placed, tree: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 def _orders(
     leaves: Leaves, first: np.ndarray, second: np.ndarray, max_order: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Polynomials e_k [n, max_order] of pairs, everything above [n], and the density drawn from."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """e_1 .. e_max_order of pairs and everything above, [n, max_order + 1]; their density [n]."""
     sets = leaves.sets
     by_order = np.zeros((len(first), max_order + 1))
     by_order[:, 0] = 1.0
@@ -104,4 +107,4 @@ def _orders(
                 every[here] *= 1 + r
                 density[here] *= 1 + THETA * r[:, None]
     above = every - by_order.sum(axis=1)
-    return by_order[:, 1:], above, density.mean(axis=1)
+    return np.column_stack([by_order[:, 1:], above]), density.mean(axis=1)

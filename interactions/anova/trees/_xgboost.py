@@ -85,7 +85,8 @@ def _tree(tree: Mapping, weight: float, output: int, outputs: int) -> Tree:
     number = np.array(tree["split_conditions"], dtype=np.float32)
     leaf = left < 0
     value = np.zeros((len(left), outputs))
-    value[leaf, output] = weight * number[leaf].astype(np.float64)
+    # The product, too, is rounded to float32.
+    value[leaf, output] = np.float32(weight) * number[leaf]
     return Tree(
         feature=np.where(leaf, -1, tree["split_indices"]),
         left=left,

@@ -8,6 +8,7 @@ from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -161,6 +162,31 @@ def ebm_case(*, missing: bool, categories: bool, number: int = 0) -> Case:
     return Case(model, model.decision_function if number else model.predict, missing)
 
 
+def frame(x: np.ndarray) -> pd.DataFrame:
+    """Named columns, the first of them categories that are whole numbers."""
+    columns = pd.DataFrame(x, columns=list("abcd"))
+    known = pd.CategoricalDtype(VALUES[0].astype(int))
+    return columns.assign(a=columns["a"].astype(int).astype(known))
+
+
+def wrapped_case(library: str, name: str, *, named: bool = True, **options: object) -> Case:
+    """A library's scikit-learn wrapper, trained on a data frame or an array."""
+    x, y = training(missing=True)
+    shaped = frame if named else np.asarray
+    if "Classifier" in name:
+        y = classes(y, 2)
+    model = getattr(pytest.importorskip(library), name)(**options)
+    held_out = {}
+    if "early_stopping_rounds" in options:
+        held_out = {"eval_set": [(shaped(x[:50]), y[:50])], "verbose": False}
+    model.fit(shaped(x), y, **held_out)
+    if library == "xgboost":
+        raw = {"output_margin": True}
+    else:
+        raw = {"raw_score": True} if library == "lightgbm" else {}
+    return Case(model, lambda x: model.predict(shaped(x), **raw), True)
+
+
 FOREST = {"n_estimators": 4, "max_depth": 4, "random_state": 0}
 HISTOGRAM = {"max_iter": 5, "max_leaf_nodes": 6, "min_samples_leaf": 5}
 CASES = {
@@ -172,6 +198,9 @@ CASES = {
     ),
     "xgboost classes": lambda: xgboost_case(
         missing=True, categories=True, objective="multi:softprob", num_class=3
+    ),
+    "xgboost dart": lambda: xgboost_case(
+        missing=True, categories=False, booster="dart", rate_drop=0.5
     ),
     "lightgbm": lambda: lightgbm_case(missing=False, categories=False),
     "lightgbm missing": lambda: lightgbm_case(missing=True, categories=False),
@@ -186,6 +215,9 @@ CASES = {
     "lightgbm dart": lambda: lightgbm_case(missing=True, categories=True, boosting="dart"),
     "lightgbm classes": lambda: lightgbm_case(
         missing=True, categories=True, objective="multiclass", num_class=3
+    ),
+    "lightgbm wrapped": lambda: wrapped_case(
+        "lightgbm", "LGBMClassifier", n_estimators=6, num_leaves=6, n_jobs=1, verbose=-1
     ),
     "tree": lambda: sklearn_case(DecisionTreeRegressor(max_depth=5)),
     "tree missing": lambda: sklearn_case(DecisionTreeRegressor(max_depth=5), missing=True),
@@ -215,6 +247,9 @@ CASES = {
     "histogram classes": lambda: sklearn_case(
         HistGradientBoostingClassifier(**HISTOGRAM), number=3, missing=True
     ),
+    "histogram of a frame": lambda: wrapped_case(
+        "sklearn.ensemble", "HistGradientBoostingRegressor", **HISTOGRAM
+    ),
     "ebm": lambda: ebm_case(missing=False, categories=False),
     "ebm missing": lambda: ebm_case(missing=True, categories=True),
     "ebm two classes": lambda: ebm_case(missing=True, categories=True, number=2),
@@ -238,3 +273,25 @@ def test_spectrum_is_that_of_the_library_s_own_predictions(name: str) -> None:
     )
     assert (got[:, 4] == 0).all()
     assert understands(case.model)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "XGBRegressor", "enable_categorical": True, "max_cat_to_onehot": 1},
+        {"name": "XGBRegressor", "named": False},
+        {"name": "XGBRFRegressor", "named": False},
+        {"name": "XGBClassifier", "named": False, "early_stopping_rounds": 2},
+    ],
+    ids=lambda o: " ".join(map(str, o.values())),
+)
+def test_wrappers_of_xgboost_are_read_like_their_boosters(options: dict) -> None:
+    """Their output is a sum in float32, so it agrees to that."""
+    few = {"n_estimators": 40, "max_depth": 3, "n_jobs": 1, "learning_rate": 0.8}
+    case = wrapped_case("xgboost", **few, **options)
+    found = tree_spectrum(case.model, INPUTS, max_order=4, missing={1: ABSENT})
+    np.testing.assert_allclose(
+        found.variance[:4], brute(case.predict, ABSENT)[0], rtol=0, atol=1e-5 * found.total_variance
+    )
+    if "early_stopping_rounds" in options:
+        assert case.model.best_iteration + 1 < case.model.get_booster().num_boosted_rounds()
