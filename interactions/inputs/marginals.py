@@ -187,7 +187,7 @@ def _marginal(name: str, given: object) -> tuple[Inputs, Column | None]:
         return given, None
     if isinstance(given, Mapping):
         return _weighted(name, [*given], [*given.values()])
-    if isinstance(given, (list, tuple, np.ndarray, pd.Series, pd.Index, Tensor)):
+    if isinstance(given, (list, tuple, range, np.ndarray, pd.Series, pd.Index, Tensor)):
         values = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
         return _weighted(name, values, None)
     distribution = _frozen(name, given)
