@@ -22,7 +22,8 @@ LIBRARY = {
     "planted": {"inputs", "spectrum"},
     "theory": {"inputs", "dropout", "spectrum", "planted"},
     "comparison": {"spectrum"},
-    "anova": {"arrays", "inputs", "spectrum"},
+    "models": {"inputs"},
+    "anova": {"arrays", "inputs", "models", "spectrum"},
     "networks": {"inputs", "dropout"},
     "rate_sweep": {"inputs", "dropout", "comparison", "anova"},
 }

@@ -23,11 +23,12 @@ def knows(room: str) -> set[str]:
 
 
 def test_networks_know_inputs_and_dropout_and_the_measurement_points_and_spectra() -> None:
+    assert knows("inputs") == {"arrays"}
     assert knows("networks") == {"inputs", "dropout"}
-    assert knows("anova") == {"arrays", "inputs", "spectrum"}
+    assert knows("anova") == {"arrays", "inputs", "models", "spectrum"}
 
 
-@pytest.mark.parametrize("room", [".", "networks", "anova"])
+@pytest.mark.parametrize("room", [".", "networks", "anova", "inputs"])
 def test_no_module_is_shadowed_by_a_name_of_its_package(room) -> None:
     tree = ast.parse((ROOT / room / "__init__.py").read_text())
     names = {
