@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -137,7 +138,7 @@ class Marginals(Inputs):
         parts = (f"{n}: {m!r}" for n, m in zip(self.names, self._marginals, strict=True))
         return f"Marginals({', '.join(parts)})"
 
-    @property
+    @cached_property
     def support_sizes(self) -> np.ndarray:
         return np.concatenate([m.support_sizes for m in self._marginals])
 
