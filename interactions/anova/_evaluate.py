@@ -163,9 +163,14 @@ class Evaluator:
 
     def _settle_form(self, x: Tensor) -> tuple[Tensor, bool, tuple[str, ...] | None]:
         """Find the first form the function takes; its answer, as `attempt` has it."""
-        if isinstance(self.function, nn.Module) and not whole_numbers(self.inputs):
-            # What a module cannot tell apart it must not be given in another type either.
-            points_dtype(self.inputs, next(forms(self.function, self.inputs)).dtype)
+        if isinstance(self.function, nn.Module):
+            # What a module cannot tell apart it must not be given in another type either, unless
+            # it may want integers.
+            try:
+                points_dtype(self.inputs, next(forms(self.function, self.inputs)).dtype)
+            except FunctionError:
+                if not whole_numbers(self.inputs):
+                    raise
         failures = []
         for form in forms(self.function, self.inputs):
             answer = self._attempt(x, form)

@@ -75,15 +75,19 @@ def order_spectrum(
 
     Parameters
     ----------
-    function : torch module or callable
-        Maps points [n, d] to [n], or to [n, m] for m functions measured on the same points.
+    function : torch module, estimator or callable
+        Maps points [n, d] to [n], or to [n, m] for m functions measured on the same points. Of a
+        fitted estimator predict_proba is measured, or predict, and it is given data frames where
+        it was fitted on one; `interactions.models.adapt` is for modules of several arguments or
+        outputs.
         Modules must be in eval mode. Tensor and numpy callables both fit, and may change the
         points they are given: these are a copy. A callable that takes tensors and arrays but
         answers them differently is given arrays where its code says `axis=`, else refused. An
         attribute `kinks`, as planted functions have, tells the exact method where to split its
         grid.
-    inputs : Inputs
-        Distribution of the d inputs: Uniform, Normal, Rademacher, Bernoulli or Empirical.
+    inputs : Inputs or data frame
+        Distribution of the d inputs: Uniform, Normal, Rademacher, Bernoulli, Empirical or
+        Marginals. A data frame stands for Empirical(frame).
     max_order : int
         Orders 1 .. max_order are told apart; the rest is one number.
     method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS

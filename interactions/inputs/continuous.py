@@ -38,6 +38,8 @@ HALVINGS = 40
 """Times that a panel is halved at most, as happens at a kink or a gap."""
 MOST_PANELS = 2048
 """Panels that may be wrong at a time: where more are, it is the quantile function that is rough."""
+SHALLOW = 5
+"""Times that a panel of the tails is halved at most."""
 NOISE = 0.8
 """Part of the halves that may be wrong again."""
 ROUGH = 1e-6
@@ -106,7 +108,8 @@ class Continuous(Inputs):
             size = np.maximum(np.abs(checks).max(axis=1), spread)
             off = np.abs(coefficients @ to_checks - checks).max(axis=1) / size
             off = np.where(np.isfinite(off), off, np.inf)
-            bad = off > EXACT
+            # Far out in the tails digits are few, and what they lack is no kink to be looked for.
+            bad = (off > EXACT) & ((halving < SHALLOW) | (np.abs(middle[:, 0]) < ENOUGH))
             # Of two halves beside a kink or a gap one is good; where neither is, it is noise.
             noise = halving > 4 and bad.mean() > NOISE
             last = noise or halving == HALVINGS or bad.sum() > MOST_PANELS

@@ -69,12 +69,16 @@ class Empirical(Inputs):
         self.dim = len(self._players)
         self.encoded = any(c.levels is not None for c in self._columns or ())
         self._rows: dict[int, np.ndarray] = {}
-        at = np.empty((len(values), self.dim))
-        for j, members in enumerate(self._players):
+        if self.dim < values.shape[1]:
             # A group of one column is that column by another name.
-            at[:, j] = values[:, members[0]] if len(members) == 1 else self._group(j, values)
+            values = np.column_stack(
+                [
+                    values[:, members[0]] if len(members) == 1 else self._group(j, values)
+                    for j, members in enumerate(self._players)
+                ]
+            )
         # Column by column in memory, for that is how they are read.
-        self._sorted = np.sort(np.ascontiguousarray(at.T), axis=1).T
+        self._sorted = np.sort(np.ascontiguousarray(values.T), axis=1).T
         self._kept: dict[tuple[str | int, torch.dtype, torch.device], Tensor] = {}
 
     def _group(self, j: int, values: np.ndarray) -> np.ndarray:

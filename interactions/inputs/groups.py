@@ -82,24 +82,20 @@ def in_order(rows: np.ndarray) -> np.ndarray:
     fewest = max(FEWEST, len(rows) // LEAVES)
     order: list[np.ndarray] = []
     waiting = [np.arange(len(rows))]
-    before = points.min(axis=0)
+    before = None
     while waiting:
         some = waiting.pop()
         centred = points[some] - points[some].mean(axis=0)
         *_, directions = np.linalg.svd(centred.T @ centred)
         some = some[np.argsort(centred @ directions[0], kind="stable")]
-        ends = (np.linalg.norm(points[half].mean(axis=0) - before) for half in _halves(some))
-        if np.subtract(*ends) > 0:
+        before = points[some[0]] if before is None else before
+        middle = len(some) // 2
+        near, far = (points[half].mean(axis=0) for half in (some[: middle + 1], some[middle:]))
+        if np.linalg.norm(near - before) > np.linalg.norm(far - before):
             some = some[::-1]
         if len(some) <= fewest:
             order.append(some)
             before = points[some[-1]]
         else:
-            middle = len(some) // 2
             waiting += [some[middle:], some[:middle]]
     return np.concatenate(order)
-
-
-def _halves(some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    middle = (len(some) + 1) // 2
-    return some[:middle], some[-middle:]

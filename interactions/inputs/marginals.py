@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -137,7 +138,7 @@ class Marginals(Inputs):
         parts = (f"{n}: {m!r}" for n, m in zip(self.names, self._marginals, strict=True))
         return f"Marginals({', '.join(parts)})"
 
-    @property
+    @cached_property
     def support_sizes(self) -> np.ndarray:
         return np.concatenate([m.support_sizes for m in self._marginals])
 
@@ -190,7 +191,7 @@ def _marginal(name: str, given: object) -> tuple[Inputs, Column | None]:
         return given, None
     if isinstance(given, Mapping):
         return _weighted(name, [*given], [*given.values()])
-    if isinstance(given, (list, tuple, np.ndarray, pd.Series, pd.Index, Tensor)):
+    if isinstance(given, (list, tuple, range, np.ndarray, pd.Series, pd.Index, Tensor)):
         values = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
         return _weighted(name, values, None)
     distribution = _frozen(name, given)

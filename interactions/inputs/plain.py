@@ -43,8 +43,8 @@ class _Alike(Inputs):
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise TypeError(
                     f"{type(self).__name__} has one {name} for all inputs, a number; got {value!r}."
-                    " Where inputs differ, let the function rescale them: "
-                    "lambda x: f(shift + scale * x)"
+                    " Where inputs differ, use Marginals, or let the function rescale "
+                    "them: lambda x: f(shift + scale * x)"
                 )
 
 
