@@ -85,13 +85,12 @@ UNCLEAR: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "ranges of one's own": (
         lambda: Uniform([0, 1], [1, 2], dim=2),
-        "one low for all inputs, a number; got [0, 1]. Where inputs differ, let the function",
+        "one low for all inputs, a number; got [0, 1]. Where inputs differ, use Marginals",
     ),
     "dim without its name": (
         lambda: Uniform(-1, 1, 4),
         "takes dim by its name: Uniform(-1, 1, dim=4)",
     ),
-    "dates": (lambda: Empirical(WITH_DATES), "rooms"),
     "missing values": (lambda: Empirical(WITH_HOLES), "income"),
     "a module where its factory is meant": (
         lambda: sweep_rates(MODEL, X, f(X)),
