@@ -8,9 +8,9 @@ orders of interaction among them carry its variance:
     print(order_spectrum(function, inputs))
 
 What an absent part is replaced by and how often it is absent are part of the question: other
-baselines and other probabilities have other spectra, and the result's `method` names them. The
-functional ANOVA of a game of present and absent players: Grabisch & Roubens, Int. J. Game Theory
-28 (1999) for probability 1/2.
+baselines and other probabilities have other spectra, and the result's `method` names them. At
+probability 1/2 effects are those of the Walsh transform, at others of its biased form: O'Donnell,
+*Analysis of Boolean Functions* (2014), chapters 1 and 8.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A pretrained encoder of the user's (INTERACTIONS_MODEL names its folder, or its name on the Hugging
 Face hub) is asked for the embedding of one sentence after another, with each token absent or
 present by itself, and the embedding's variance is told apart by order. Its components are as many
-outputs: variances are added up over them. Up to 16 tokens the spectrum is exact, up to 20 where
-the memory allows; of longer texts it is sampled.
+outputs: variances are added up over them. Up to 16 tokens the spectrum is exact, of longer texts it
+is sampled.
 
 With dropout on, the model's own dropout modules are in training mode, each at the rate, with masks
 that are drawn once and stay what they are whichever tokens are present. What is measured is the

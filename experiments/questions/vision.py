@@ -83,11 +83,12 @@ PRESETS = {
     ("controlled", "quick"): Settings(
         repeats=2,
         samples=3000,
-        epochs=3,
+        epochs=2,
         images=2,
         test_images=2000,
+        max_order=2,
         tolerance=0.03,
-        budget=2**15,
+        budget=2**14,
     ),
     ("controlled", "paper"): Settings(),
 }
