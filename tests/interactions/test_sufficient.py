@@ -197,14 +197,15 @@ def test_errors_of_the_sums_are_those_of_sums_of_pairs() -> None:
 
 
 def test_errors_of_sums_of_differences_are_of_independent_orders_and_one_total() -> None:
-    """Share errors are e_k^2 = a_k + s_k^2 t, a_k of the order and t of the total: solve for t."""
+    """To first order var(C_k) = (sum of var(V_j) up to k + C_k^2 var(T)) / T^2."""
     case = next(c for c in cases("kinked") if c.name == "g of 5")
     spectrum = order_spectrum(case, case.inputs, method="differences", budget=2**16, tolerance=0.1)
     error, _ = spectrum.cumulative_error()
-    s, e = spectrum.share[:-1], spectrum.share_standard_error
-    t = (e[-1] ** 2 - (e[:-1] ** 2).sum()) / (s.sum() ** 2 - (s**2).sum())
-    own = e[:-1] ** 2 - s**2 * t
-    np.testing.assert_allclose(error[:-1] ** 2, np.cumsum(own) + np.cumsum(s) ** 2 * t)
+    squares = spectrum.standard_error**2
+    # What lies above is the total less the orders, whose errors add up.
+    of_total = squares[-1] - squares[:-1].sum()
+    expected = np.cumsum(squares[:-1]) + spectrum.cumulative_share[:-1] ** 2 * of_total
+    np.testing.assert_allclose(error[:-1] ** 2, expected / spectrum.total_variance**2)
     assert error[-1] == 0
 
 
