@@ -86,16 +86,12 @@ class Inputs(ABC):
         return self.quadrature(int(self.support_sizes[coordinate]), coordinate=coordinate)
 
     def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
-        """Probability that an input is at most x, of the shape of `x`, which may be infinite.
-
-        Read off the support; marginals that take infinitely many values state their own.
-        """
+        """Probability that an input is at most x, of the shape of `x`, which may be infinite."""
         if not np.isfinite(self.support_sizes[coordinate]):
             raise NotImplementedError(f"{type(self).__name__} must state probability_up_to")
         values, weights = self.support(coordinate)
-        sums = np.concatenate([[0.0], np.cumsum(weights)])
-        sums[-1] = 1.0
-        return sums[np.searchsorted(values, x, side="right")]
+        sums = np.append(0.0, np.cumsum(weights))
+        return (sums / sums[-1])[np.searchsorted(values, x, side="right")]
 
     @abstractmethod
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,9 +20,8 @@ from ..arrays import numbers
 from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import DEFAULT_MEMORY
-from ._rows import with_distribution
 from .kernel import BLOCKS_OF_SAMPLES, kernel_spectrum_from_samples
-from .measure import LEFT_OUT
+from .measure import LEFT_OUT, with_distribution
 
 LEVEL = 1e-6
 """Chance with which points that do come from the inputs fail a test, all columns together."""

@@ -10,10 +10,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..inputs import Inputs, check_order
+from ..inputs import Empirical, Inputs, check_order
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
-from ._rows import with_distribution
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
 from .differences import differences_spectrum, least_evaluations
 from .distillation import distillation_spectrum
@@ -29,6 +28,7 @@ EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
 """Points of the largest grid that "auto" takes."""
+OF_THESE_ROWS = "intervals of these rows, not of their population"
 LEFT_OUT = 0.01
 """Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
 is the tolerance instead where that is larger."""
@@ -136,6 +136,14 @@ def order_spectrum(
     )
     spectrum = replace(spectrum, evaluations=evaluate.evaluations)
     return with_distribution(_with_rounding(spectrum, evaluate, tolerance), inputs)
+
+
+def with_distribution(spectrum: OrderSpectrum, inputs: Inputs) -> OrderSpectrum:
+    """Say what is easily forgotten: that columns of data were taken as independent, and as all."""
+    if not isinstance(inputs, Empirical):
+        return spectrum
+    how = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
+    return replace(spectrum, method=f"{spectrum.method}, {how}")
 
 
 def _with_rounding(spectrum: OrderSpectrum, evaluate: Evaluator, tolerance: float) -> OrderSpectrum:

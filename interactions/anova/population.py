@@ -18,9 +18,8 @@ import numpy as np
 from ..arrays import numbers
 from ..inputs import Empirical
 from ..spectrum import OrderSpectrum
-from ._rows import OF_THESE_ROWS
 from .exact import ROUNDING
-from .measure import order_spectrum
+from .measure import OF_THESE_ROWS, order_spectrum
 
 GROUPS = 16
 ROWS = 8
