@@ -31,6 +31,7 @@ EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
 """Points of the largest grid that "auto" takes."""
+OF_THESE_ROWS = "intervals of these rows, not of their population"
 LEFT_OUT = 0.01
 """Share of variance that the kernel's basis may leave out before "auto" goes without a basis. It
 is the tolerance instead where that is larger."""

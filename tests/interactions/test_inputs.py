@@ -43,6 +43,19 @@ def test_samples_have_the_moments_of_the_quadrature(inputs) -> None:
 
 
 @pytest.mark.parametrize("inputs", DISTRIBUTIONS, ids=repr)
+def test_probabilities_are_those_of_the_quantiles(inputs) -> None:
+    u = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
+    for j in range(inputs.dim):
+        x = inputs.quantile(u, torch.tensor(j)).numpy()
+        some = np.array([-np.inf, *x[::97], *(x[::97] + 1e-9), np.inf])
+        share = (x[:, None] <= some).mean(axis=0)
+        below = inputs.probability_up_to(some, coordinate=j)
+        np.testing.assert_allclose(below, share, rtol=0, atol=1e-3)
+        assert below[0] == 0
+        assert below[-1] == 1
+
+
+@pytest.mark.parametrize("inputs", DISTRIBUTIONS, ids=repr)
 def test_basis_is_orthonormal_and_centred_as_far_as_the_support_goes(inputs) -> None:
     degree = 4
     for j in range(inputs.dim):

@@ -36,6 +36,8 @@ def sampled_blocks(
     scale = square.sum(axis=0)
     size = (square / np.where(scale > 0, scale, 1.0)).sum(axis=1)
     size = np.sqrt(np.bincount(leaves.tree, size, minlength=len(placed.trees.root)))
+    if not size.any():
+        return np.zeros((BLOCKS, leaves.value.shape[1], max_order + 1))
     chance = size / size.sum()
     per_block = -(-pairs // BLOCKS)
     most = max(1, memory // (8 * (12 * len(placed.missing) + 4 * leaves.value.shape[1] + 16)))

@@ -77,12 +77,18 @@ def tree_spectrum(
         A TypeError: for models whose splits are not understood, linear boosters, linear trees and
         vectors at leaves among them, and where the trees as read do not give the model's output.
     ValueError
-        For orders above d, and inputs of another dimension than the model's.
+        For orders above d, inputs of another dimension than the model's, and inputs whose numbers
+        stand for other values (categories, dates of a data frame).
     """
     if not isinstance(inputs, Inputs):
         raise TypeError(
             "inputs must be a distribution such as Uniform(-1.0, 1.0, dim=25) or Empirical(data), "
             f"got {type(inputs).__name__}"
+        )
+    if getattr(inputs, "encoded", False):
+        raise ValueError(
+            "columns of categories or dates stand for other values than the model's splits: give "
+            "the inputs as the numbers that the model was trained on"
         )
     check_order(max_order, inputs.dim)
     missing = _probabilities(missing or {}, inputs.dim)
