@@ -82,6 +82,11 @@ class Settings:
     tolerance: float = 0.01
     budget: int = 2**17
 
+    def __post_init__(self) -> None:
+        for text in self.texts:
+            if len(text.split()) < 2:
+                raise ValueError(f"texts must have two words at least, got {text[:40]!r}")
+
 
 PRESETS = {
     ("controlled", "tiny"): Settings(texts=TEXTS[:2], rates=(0.0, 0.1), masks=2, max_order=2),
@@ -120,8 +125,6 @@ def _of_text(
 ) -> pd.DataFrame:
     ids, players = encoder.tokens(text)
     count = int(players.max()) + 1
-    if not count:
-        raise UserError(f"the text {text!r} has no tokens that could be absent")
     baseline = unattended if s.absent == "unattended" else encoder.mask_token
     # Seeds follow from the text, so that a shard draws the masks it has in the whole.
     seeds = [member_seed(context.seed, f"masks {i} of {text}") for i in range(s.masks)]
@@ -166,7 +169,9 @@ class Encoder:
     def tokens(self, text: str) -> tuple[Tensor, Tensor]:
         """Ids [T] of a text's tokens, and their players [T]: all but the special ones."""
         ids = torch.tensor(self.tokenizer(text, truncation=True).input_ids)
-        players = tokens(ids, always=self.tokenizer.all_special_ids)
+        # The token of unknown words stands for a word, and so may be absent.
+        always = {*self.tokenizer.all_special_ids} - {self.tokenizer.unk_token_id}
+        players = tokens(ids, always=always)
         return ids.to(self.model.device), players
 
     @property

@@ -17,6 +17,7 @@ from experiments.questions import language_model
 from experiments.questions.language_model import Embedding, Encoder, FixedDropout
 from experiments.running import data
 from experiments.running.context import Context
+from experiments.running.settings import change
 from experiments.tasks import summed
 from interactions import order_spectrum
 from interactions.players import masking, unattended
@@ -119,10 +120,17 @@ def test_fixed_dropout_is_one_mask_for_all_points_and_its_mean_over_seeds() -> N
     assert not network.dropout.training
 
 
-def test_a_text_without_tokens_is_told(encoder) -> None:
-    settings = language_model.Settings(texts=("",), rates=(0.0,))
-    with pytest.raises(UserError, match="no tokens that could be absent"):
-        language_model.run(settings, CONTEXT)
+def test_a_text_has_two_words_that_may_interact() -> None:
+    with pytest.raises(UserError, match="texts must have two words at least, got 'Bread'"):
+        change(language_model.Settings(), ["texts=Bread"])
+    own = change(language_model.Settings(), ["texts=Good bread,Bad soup"])
+    assert own.texts == ("Good bread", "Bad soup")
+
+
+def test_words_that_a_tokenizer_does_not_know_may_be_absent(encoder) -> None:
+    ids, players = encoder.tokens("bread \U000118a0 soup")
+    assert encoder.tokenizer.unk_token_id in ids.tolist()
+    assert players.tolist() == [-1, 0, 1, 2, -1]
 
 
 def test_the_summary_compares_a_text_with_itself() -> None:
