@@ -31,6 +31,7 @@ from ..evidence.points import KEYS
 from . import answer, escaping, kept
 from .agreement import Agreement, Gap, agreement
 from .claims import read_claims
+from .costs import Cost, costs, told
 from .pictures import Drawing, Picture, packed_in
 from .verdicts import Verdict, judge
 
@@ -96,6 +97,13 @@ class Report:
         return answer.paragraph(self.verdicts)
 
     @property
+    def costs(self) -> list[Cost]:
+        """Of every run that a number or a picture here is taken from."""
+        shown = [one.run for section in self.sections for one in section.shown if one.run]
+        judged = [run for v in self.verdicts for e in v.evidence for run in e.runs]
+        return costs([*shown, *judged])
+
+    @property
     def picture(self) -> Drawing | None:
         """What the page opens with: every claim's numbers beside what is asked of them."""
         shows = "The numbers of every claim, by how far they lie within what is asked"
@@ -158,6 +166,7 @@ def _templates(escape: Callable[[object], object]) -> jinja2.Environment:
         finalize=escape,
     )
     environment.filters |= {"number": number, "error": error, "in_errors": in_errors}
+    environment.filters["told"] = told
     environment.filters["code"] = escaping.code
     return environment
 

@@ -1,0 +1,47 @@
+"""What the runs that a report rests on cost: where, when, by which commit and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from experiments.running.stored import Run
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run, from its record; `minutes` are those of its shards, one after the other."""
+
+    run: str
+    device: str
+    commits: tuple[str, ...]
+    started: str
+    minutes: float
+
+
+def costs(runs: Iterable[Run]) -> list[Cost]:
+    """One of each run, by name."""
+    return [_cost(run) for _, run in sorted({run.folder.name: run for run in runs}.items())]
+
+
+def told(costs: list[Cost]) -> str:
+    """Their sum in a sentence."""
+    hours = sum(cost.minutes for cost in costs) / 60
+    commits = {commit for cost in costs for commit in cost.commits}
+    made = "one commit" if len(commits) == 1 else f"{len(commits)} commits"
+    return f"{len(costs)} runs by {made}, {hours:.1f} hours of one process in all."
+
+
+def _cost(run: Run) -> Cost:
+    record = run.record
+    shards = [*record["shards"].values()]
+    # A shard may have been made elsewhere, or before what differs elsewhere was changed.
+    devices = dict.fromkeys(str(shard["device"]) for shard in shards)
+    commits = dict.fromkeys(str(shard["commit"] or "not committed") for shard in shards)
+    return Cost(
+        run.folder.name,
+        ", ".join(devices),
+        tuple(commits),
+        min(str(shard["started"]) for shard in shards),
+        sum(float(shard["seconds"]) for shard in shards) / 60,
+    )
