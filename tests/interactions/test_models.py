@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from interactions import Empirical, Marginals, Normal, Uniform, order_spectrum
 from interactions.anova import mean_order, strongest_interactions, subset_variances, superset_index
+from interactions.anova._evaluate import Evaluator
 from interactions.models import adapt
 
 RNG = np.random.default_rng(0)
@@ -77,7 +78,8 @@ class Recorder:
 
 def test_an_estimator_is_given_frames_as_it_was_fitted_on() -> None:
     recorder = Recorder()
-    order_spectrum(recorder, FRAME.assign(unused=1.0))
+    for inputs in (FRAME.assign(unused=1.0), Empirical(FRAME.assign(unused=1.0))):
+        order_spectrum(recorder, inputs)
     for frame in recorder.given:
         assert [*frame] == [*recorder.feature_names_in_]
         assert frame.dtypes.equals(FRAME.dtypes[[*frame]])
@@ -215,6 +217,7 @@ def test_a_model_written_in_float32_and_answered_in_float64_is_not_random() -> N
 
     s = order_spectrum(function, CUBE)
     np.testing.assert_allclose(s.share, [0, 1, 0, 0], atol=1e-5)
+    assert Evaluator(function, CUBE, seed=0).precision >= torch.finfo(torch.float32).eps
     with pytest.raises(ValueError, match="two answers"):
         order_spectrum(lambda x: x[:, 0] + 1e-2 * torch.randn(len(x), generator=generator), CUBE)
 
