@@ -28,7 +28,7 @@ class Bar:
 
     def __init__(self, progress: bool | str, *, unit: str = "evaluations") -> None:
         self.progress = progress
-        self._options = {"unit": f" {unit}", "unit_scale": True, "leave": False}
+        self._options = {"unit": f" {unit}", "leave": False}
         self._shown: Any = None
         if progress:
             self._options["desc"] = progress if isinstance(progress, str) else None
@@ -60,6 +60,8 @@ class Bar:
         """Say how many there will be at most."""
         if self._shown is not None:
             self._shown.total = total
+            # Twelve epochs are 12, a million evaluations 1.00M.
+            self._shown.unit_scale = total >= 10_000
             self._shown.refresh()
 
     def at(self, count: int) -> None:
