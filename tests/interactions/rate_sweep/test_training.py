@@ -211,6 +211,6 @@ def test_progress_counts_epochs_and_is_asked_for(data, capsys, monkeypatch) -> N
     assert capsys.readouterr().err == ""
     sweep_rates(network, *data, progress=True, **SHORT)
     assert "/12 [" in capsys.readouterr().err
-    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(ImportError, match="progress=True needs tqdm: pip install tqdm"):
         sweep_rates(network, *data, progress=True, **SHORT)
