@@ -212,5 +212,5 @@ def test_progress_counts_epochs_and_is_asked_for(data, capsys, monkeypatch) -> N
     sweep_rates(network, *data, progress=True, **SHORT)
     assert "/12 [" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with pytest.raises(ImportError, match="progress=True needs tqdm: pip install tqdm"):
+    with pytest.raises(ImportError, match="progress=True needs tqdm: pip install"):
         sweep_rates(network, *data, progress=True, **SHORT)
