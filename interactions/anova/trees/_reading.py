@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from . import _interpret, _lightgbm, _sklearn, _xgboost
+from types import ModuleType
+
+from . import _interpret, _lightgbm, _xgboost
 from ._structure import Reading, UnreadableModelError
 
-READERS = (_xgboost, _lightgbm, _sklearn, _interpret)
-"""One file per library, each with `handles(model)` and `read(model)`."""
+
+def _readers(model: object) -> list[ModuleType]:
+    """One file per library, each with `handles(model)` and `read(model)`."""
+    readers = [_xgboost, _lightgbm, _interpret]
+    if any(c.__module__.startswith("sklearn.") for c in type(model).__mro__):
+        # Its classes take a second to import, which whoever has a model of them has spent.
+        from . import _sklearn
+
+        readers.append(_sklearn)
+    return readers
 
 
 def read(model: object) -> Reading:
     """The trees of a fitted model; UnreadableModelError where its splits are not understood."""
-    for reader in READERS:
+    for reader in _readers(model):
         if reader.handles(model):
             return reader.read(model)
     raise UnreadableModelError(

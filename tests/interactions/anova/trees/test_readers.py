@@ -43,6 +43,8 @@ def training(missing: bool = False) -> tuple[np.ndarray, np.ndarray]:
     x = np.stack([rng.choice(values, 400) for values in VALUES], axis=1)
     x += np.array([0, 1, 0, 0]) * rng.normal(size=x.shape) * 0.05
     x[rng.random(400) < 0.2, 1] = 0.0
+    # The last category is never seen in training, and so is unknown on the grid.
+    x[x[:, 0] == 4, 0] = 2.0
     y = (x[:, 0] * 2 % 5) * x[:, 1] + 3 * (x[:, 2] > 0.15) * (x[:, 3] > 0.2) + (x[:, 1] == 0)
     if missing:
         lost = rng.random(400) < 0.25
