@@ -26,7 +26,10 @@ from .kernel import (
     prepare,
     prepared_spectrum,
 )
+from .trees import whole_spectrum
 
+USUAL_ORDER = 3
+"""Orders that are told apart by default, where there are as many inputs."""
 EXACT_NODES = 16
 """Nodes of an input with many values, in counting the points of the grid that "auto" would take."""
 EXACT_POINTS = 2**20
@@ -63,7 +66,7 @@ def order_spectrum(
     function: Callable[..., Any],
     inputs: Inputs,
     *,
-    max_order: int = 3,
+    max_order: int | None = None,
     method: str = "auto",
     tolerance: float = 0.01,
     budget: int | None = None,
@@ -89,15 +92,16 @@ def order_spectrum(
     inputs : Inputs or data frame
         Distribution of the d inputs: Uniform, Normal, Rademacher, Bernoulli, Empirical or
         Marginals. A data frame stands for Empirical(frame).
-    max_order : int
-        Orders 1 .. max_order are told apart; the rest is one number.
+    max_order : int, optional
+        Orders 1 .. max_order are told apart; the rest is one number. Default: 3, or d if fewer.
     method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
         "exact" is a tensor grid, for few inputs, corrected by random ones: its error is rounding
         for smooth functions and sampled for others; "differences" is Monte Carlo, unbiased for any
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
         bounds it); "distillation" is the paper's way, boosted trees, to compare with (biased, no
-        standard error). "auto" takes "exact" where a grid of 2^20 points fits budget and memory
+        standard error). "auto" reads a tree ensemble's own trees where they are all of the function
+        (`tree_spectrum`), takes "exact" where a grid of 2^20 points fits budget and memory
         (5 inputs, 20 of two values each) and converges, else "kernel" where it leaves out no more
         than the tolerance (or .01), else "differences" where the budget allows.
     tolerance : float
@@ -130,6 +134,7 @@ def order_spectrum(
         naming the least; and for a memory too small for two points.
     """
     inputs = as_inputs(function, inputs)
+    max_order = min(USUAL_ORDER, inputs.dim) if max_order is None else max_order
     check_order(max_order, inputs.dim)
     if method not in METHODS:
         raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}")
@@ -138,9 +143,13 @@ def order_spectrum(
     options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
     evaluate = Evaluator(function, inputs, seed=seed, **options)
     with evaluate.bar:
-        spectrum = METHODS[method](
-            evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
-        )
+        spectrum = None
+        if method == "auto":
+            spectrum = whole_spectrum(function, evaluate, max_order=max_order, seed=seed)
+        if spectrum is None:
+            spectrum = METHODS[method](
+                evaluate, max_order=max_order, tolerance=tolerance, budget=budget, seed=seed
+            )
     spectrum = replace(spectrum, evaluations=evaluate.evaluations, outputs=evaluate.names)
     if evaluate.said:
         spectrum = replace(spectrum, method=f"{spectrum.method}, {evaluate.said}")

@@ -3,5 +3,6 @@
 from ._reading import understands
 from ._spectrum import tree_spectrum
 from ._structure import UnreadableModelError
+from ._whole import whole_spectrum
 
-__all__ = ["UnreadableModelError", "tree_spectrum", "understands"]
+__all__ = ["UnreadableModelError", "tree_spectrum", "understands", "whole_spectrum"]
