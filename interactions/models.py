@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ class Estimator:
         What a result says of it.
     """
 
-    method: Callable
+    method: Callable[..., Any]
     columns: tuple[Hashable, ...] | None
     outputs: tuple[str, ...] | None
     second: bool
@@ -68,7 +69,7 @@ class Estimator:
         return np.asarray(out)[:, 1] if self.second else out
 
 
-def as_function(model: object) -> Callable:
+def as_function(model: object) -> Callable[..., Any]:
     """A model in a form that can be called: an estimator's method, or the model itself.
 
     Raises
@@ -151,7 +152,7 @@ class Adapted(nn.Module):
 
     def __init__(
         self,
-        model: Callable,
+        model: Callable[..., Any],
         output: Output | None,
         arguments: Mapping[int | str, Columns],
         dtype: Mapping[int | str, torch.dtype],
@@ -213,7 +214,7 @@ class Adapted(nn.Module):
 
 
 def adapt(
-    model: Callable,
+    model: Callable[..., Any],
     *,
     output: Output | None = None,
     arguments: Sequence[Columns] | Mapping[str, Columns] | None = None,
@@ -250,7 +251,7 @@ def adapt(
     if not callable(model):
         raise TypeError(f"model must be a module or a callable, got {type(model).__name__}")
     if arguments is None:
-        arguments = {0: slice(None)}
+        arguments = dict(enumerate([slice(None)]))
     elif not isinstance(arguments, Mapping):
         arguments = dict(enumerate(arguments))
     for key, some in arguments.items():

@@ -31,7 +31,7 @@ Baseline = float | np.ndarray | Tensor | Callable[[Tensor, Tensor], Any]
 
 
 def masking(
-    model: Callable,
+    model: Callable[..., Any],
     x: Tensor | np.ndarray,
     *,
     players: Tensor | np.ndarray | Sequence[Sequence[int]] | None = None,
@@ -106,7 +106,7 @@ class Masked(nn.Module):
 
     def __init__(
         self,
-        model: Callable,
+        model: Callable[..., Any],
         x: Tensor,
         labels: Tensor,
         absent: Tensor | Callable[[Tensor, Tensor], Any],

@@ -132,7 +132,7 @@ def as_values(out: object, n: int) -> Tensor:
     return out
 
 
-def _several(out: tuple | Mapping | None) -> str:
+def _several(out: tuple[Any, ...] | Mapping[Any, Any] | None) -> str:
     """What was returned instead of one thing, and how to take one of several."""
     if out is None:
         return "nothing"

@@ -101,7 +101,9 @@ def prepare(
 ) -> Prepared:
     """Draw the pilot and choose the basis, for a quarter and a third of the budget at most."""
     left = budget - evaluate.evaluations
-    least = max(16 * BLOCKS, 3 * 2 * family_cost(evaluate.inputs))
+    # Half for the pilot, 16 points per block and as many halves of tilted ones, a third for the
+    # basis, two families at least, and the rest for the sample.
+    least = max(2 * 24 * BLOCKS, 3 * 2 * family_cost(evaluate.inputs))
     if left < least:
         raise ValueError(
             f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "

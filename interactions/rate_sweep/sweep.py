@@ -7,6 +7,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -241,7 +242,7 @@ def _seeds(seeds: object) -> list[int]:
     return [int(seed) for seed in given]
 
 
-def _distinct(name: str, values: object, example: str, of: type) -> list:
+def _distinct(name: str, values: object, example: str, of: type) -> list[Any]:
     """Several numbers, none of them twice."""
     one = isinstance(values, str) or not isinstance(values, Iterable)
     if one or getattr(values, "ndim", 1) != 1:

@@ -10,12 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-LOSSES = {"squared": functional.mse_loss, "cross_entropy": functional.cross_entropy}
 LEARNING_RATE = 1e-3
 """Of Adam."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Outputs and targets of a batch to their mean loss."""
+LOSSES: dict[str, Loss] = {
+    "squared": functional.mse_loss,
+    "cross_entropy": functional.cross_entropy,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +129,15 @@ def mean_loss(loss: str | Loss) -> Loss:
             f"loss must be a function of outputs and targets: {loss.__name__}(), no class"
         )
 
+    own: Loss | None = None if isinstance(loss, str) else loss
+
     def compare(outputs: Tensor, y: Tensor) -> Tensor:
         if not isinstance(outputs, Tensor):
             raise TypeError(f"the module must return a tensor, got {type(outputs).__name__}")
         if loss != "cross_entropy" and outputs.numel() == len(y) and y.numel() == len(y):
             outputs, y = outputs.flatten(), y.flatten()
-        if callable(loss):
-            return _one_number(loss(outputs, y))
+        if own is not None:
+            return _one_number(own(outputs, y))
         if loss == "squared" and outputs.shape != y.shape:
             raise ValueError(
                 f"the module's outputs {list(outputs.shape)} do not fit y {list(y.shape)}"
@@ -144,7 +149,7 @@ def mean_loss(loss: str | Loss) -> Loss:
                 "cross_entropy needs an output for every label from 0 up: got outputs "
                 f"{list(outputs.shape)} and labels up to {int(y.max())}"
             )
-        return LOSSES[loss](outputs, y)
+        return LOSSES[str(loss)](outputs, y)
 
     return compare
 

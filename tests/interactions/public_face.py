@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 import interactions.anova as anova
 from interactions import (
+    Bernoulli,
     Dropout,
     Empirical,
     FirstRise,
     FitResult,
     Inputs,
+    Marginals,
     MaskedStream,
     MLPEnsemble,
     Normal,
@@ -58,6 +60,8 @@ def measured() -> list[OrderSpectrum]:
         Normal(dim=4),
         Rademacher(dim=4),
         Empirical(data),
+        Bernoulli(0.5, dim=4),
+        Marginals({"a": [0.0, 1.0], "b": np.zeros(9), "c": {"x": 0.25}, "d": [1, 2]}),
     ]
     spectra = [order_spectrum(function, inputs, max_order=2) for inputs in distributions]
     spectra.append(order_spectrum(on_arrays, distributions[0], method="exact", budget=10_000))
@@ -96,12 +100,21 @@ def parts(inputs: Inputs) -> list[tuple[int | str, ...]]:
     pure: anova.Purified = anova.purify(np.ones((2, 3)))
     print(pure.variance((0, 1)), pure.to_frame(), again.to_frame())
     try:
-        variances: dict[tuple[int, ...], float] = anova.subset_variances(function, inputs)
+        variances: dict[tuple[int, ...] | tuple[str, ...], float] = anova.subset_variances(
+            function, inputs
+        )
     except anova.GridTooLargeError:
-        variances = {}
-    print(variances, anova.superset_index(function, inputs, [(0, 1)]))
+        part = 0.0
+    print(part, anova.superset_index(function, inputs, [(0, 1)]))
     print(anova.strongest_interactions(function, inputs, order=2, count=3))
     return anova.interaction_terms(function, inputs, max_order=2)
+
+
+def of_trees(model: object, inputs: Inputs) -> OrderSpectrum | None:
+    try:
+        return anova.tree_spectrum(model, inputs) if anova.understands(model) else None
+    except anova.UnreadableModelError:
+        return None
 
 
 def own_method(method: Method) -> None:

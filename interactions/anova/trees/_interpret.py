@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ class _Table:
     features: tuple[int, ...]
     axes: list[_Axis]
     scores: np.ndarray
-    nodes: list[tuple] = field(default_factory=list)
+    nodes: list[tuple[Any, ...]] = field(default_factory=list)
     pieces: dict[int, Pieces] = field(default_factory=dict)
 
     def tree(self) -> Tree:

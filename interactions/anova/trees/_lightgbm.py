@@ -8,6 +8,7 @@ others and missing ones right. A feature without missing values in training take
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def read(model: object) -> Reading:
     )
 
 
-def _tree(structure: Mapping, output: int, outputs: int, scale: float) -> Tree:
+def _tree(structure: Mapping[str, Any], output: int, outputs: int, scale: float) -> Tree:
     visits = list(in_order(structure, _children))
     n = len(visits)
     feature, left, right = (np.full(n, -1) for _ in range(3))
@@ -66,7 +67,7 @@ def _tree(structure: Mapping, output: int, outputs: int, scale: float) -> Tree:
     return Tree(feature, left, right, cut, missing_left, value, pieces)
 
 
-def _children(node: Mapping) -> tuple[Mapping, Mapping] | None:
+def _children(node: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
     if "leaf_coeff" in node:
         raise UnreadableModelError("LightGBM's linear trees are not constant at their leaves")
     return (node["left_child"], node["right_child"]) if "split_feature" in node else None

@@ -8,6 +8,7 @@ where missing values go.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -177,7 +178,9 @@ def _numbers(categories: np.ndarray) -> np.ndarray:
     return numbers[~np.isnan(numbers)]
 
 
-def _named(model: object, predict: Callable) -> Callable[[np.ndarray], np.ndarray]:
+def _named(
+    model: object, predict: Callable[[np.ndarray], Any]
+) -> Callable[[np.ndarray], np.ndarray]:
     """`predict` of a data frame where the model was trained on one."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:

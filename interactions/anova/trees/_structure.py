@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -157,7 +158,9 @@ def below_in_float32(cut: np.ndarray) -> np.ndarray:
     return up_to_in_float32(np.nextafter(np.asarray(cut, np.float32), np.float32(-np.inf)))
 
 
-def in_order(root: object, children: Callable[[object], tuple | None]) -> Iterator[tuple]:
+def in_order(
+    root: object, children: Callable[[object], tuple[Any, Any] | None]
+) -> Iterator[tuple[Any, ...]]:
     """Visit a nested tree from the root: (node, number of its left child, of its right one).
 
     Numbers are places in the order of visits, negative at leaves, for which `children` is None.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def read(model: object) -> Reading:
     )
 
 
-def _tree(tree: Mapping, weight: float, output: int, outputs: int) -> Tree:
+def _tree(tree: Mapping[str, Any], weight: float, output: int, outputs: int) -> Tree:
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
         raise UnreadableModelError(
             "XGBoost's trees with a vector at each leaf are not read: train with "
