@@ -100,9 +100,7 @@ def parts(inputs: Inputs) -> list[tuple[int | str, ...]]:
     pure: anova.Purified = anova.purify(np.ones((2, 3)))
     print(pure.variance((0, 1)), pure.to_frame(), again.to_frame())
     try:
-        variances: dict[tuple[int, ...] | tuple[str, ...], float] = anova.subset_variances(
-            function, inputs
-        )
+        part: float = anova.subset_variances(function, inputs)[0, 1]
     except anova.GridTooLargeError:
         part = 0.0
     print(part, anova.superset_index(function, inputs, [(0, 1)]))
