@@ -33,8 +33,8 @@ def told(costs: list[Cost]) -> str:
 
 
 def _cost(run: Run) -> Cost:
-    record = run.record
-    shards = [*record["shards"].values()]
+    # A run that was not computed in shards is one itself.
+    shards = [*run.record.get("shards", {}).values()] or [run.record]
     # A shard may have been made elsewhere, or before what differs elsewhere was changed.
     devices = dict.fromkeys(str(shard["device"]) for shard in shards)
     commits = dict.fromkeys(str(shard["commit"] or "not committed") for shard in shards)

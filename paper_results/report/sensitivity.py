@@ -91,6 +91,8 @@ def vary(verdict: Verdict, respect: str, variations: Sequence[Variation], note: 
         if list(map(_judged, evidence)) != list(map(_judged, verdict.evidence)):
             became = _difference(verdict, conclude(verdict.claim, evidence))
             tried.append(Tried(variation.name, became))
+    if not tried and not note:
+        note = "its numbers rest on one choice of it"
     return Sensitivity(respect, tuple(tried), note)
 
 

@@ -110,9 +110,11 @@ def conclude(claim: Claim, evidence: tuple[Evidence, ...]) -> Verdict:
     limits = _limits(evidence)
     if not limits:
         return Verdict(claim, yes, yes, evidence[0], evidence)
-    first, *others = limits
-    texts = {OUTSIDE: f"{yes} {_only_if(limits[first])}", MISSING: NOT_RUN, OPEN: NOT_DECIDED}
-    text = "; ".join([texts[first], *(f"{state}: {_only_if(limits[state])}" for state in others)])
+    first = next(iter(limits))
+    head = f"{yes} {_only_if(limits[first])}" if first == OUTSIDE else f"{yes} in its own setting"
+    said = {MISSING: NOT_RUN, OPEN: NOT_DECIDED}
+    rest = [f"{said[state]}: {_only_if(limits[state])}" for state in limits if state in said]
+    text = "; ".join([head, *rest])
     kind = ONLY_IF if first == OUTSIDE else OPEN
     return Verdict(claim, kind, text, limits[first][0], evidence)
 

@@ -46,8 +46,8 @@ IN, OUT, OPEN, NO_RUN = 0.5, 1.5, 1.01, None
         ([(NO_RUN, None)], "not run"),
         ([(IN, None), (IN, "it rains")], "holds"),
         ([(IN, None), (OUT, "it rains")], "holds only if it rains"),
-        ([(IN, None), (OPEN, "it rains")], "open"),
-        ([(IN, None), (NO_RUN, "it rains")], "not run"),
+        ([(IN, None), (OPEN, "it rains")], "holds in its own setting; open: only if it rains"),
+        ([(IN, None), (NO_RUN, "it rains")], "holds in its own setting; not run: only if it rains"),
         # What fails fails, whatever has not been run.
         ([(OUT, None), (NO_RUN, None), (OPEN, "it rains")], "does not hold"),
         ([(NO_RUN, None), (OUT, "it rains")], "not run"),
@@ -68,7 +68,10 @@ def test_the_rule_can_give_every_verdict(monkeypatch, checks, text) -> None:
             "holds only if it rains; not run: only if it hails; "
             "open: only if it snows, and only if it pours",
         ),
-        ([(OPEN, "it snows"), (NO_RUN, "it hails")], "not run; open: only if it snows"),
+        (
+            [(OPEN, "it snows"), (NO_RUN, "it hails")],
+            "holds in its own setting; not run: only if it hails; open: only if it snows",
+        ),
         # What is known to limit a claim is not open, whatever else is said of it.
         ([(OPEN, "it rains"), (OUT, "it rains"), (IN, "it snows")], "holds only if it rains"),
     ],
