@@ -119,6 +119,17 @@ def test_fig_7_comes_out_for_generators_1_and_2() -> None:
     assert gaps.max() <= 0.05
 
 
+def test_networks_keep_the_law_of_products_up_to_order_4() -> None:
+    """(1-r)^k within 10% or 3 standard errors wherever it is at least .03."""
+    table = of(stored("decay_law", "controlled").table, target="product")
+    cells = table.groupby(["order", "rate"])
+    law, kept, error = cells["law"].first(), cells["amplitude"].mean(), cells["amplitude"].sem()
+    seen = law >= 0.03
+    assert seen.sum() == 7 + 7 + 6 + 5
+    off = (kept - law).abs()
+    assert ((off <= 0.1 * law) | (off <= 3 * error))[seen].all()
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.05, 0.125, 0.25, 0.375, 0.5])
 def test_fig_6_is_the_published_one_over_its_last_epochs(rate: float) -> None:
     """Mean test error of epochs 200 to 475, within three standard errors of both means."""
