@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,15 +34,16 @@ def told(costs: list[Cost]) -> str:
 
 
 def _cost(run: Run) -> Cost:
-    # A run that was not computed in shards is one itself.
+    # A run that was not computed in shards is one itself. What a record does not tell is unknown.
     shards = [*run.record.get("shards", {}).values()] or [run.record]
-    # A shard may have been made elsewhere, or before what differs elsewhere was changed.
-    devices = dict.fromkeys(str(shard["device"]) for shard in shards)
-    commits = dict.fromkeys(str(shard["commit"] or "not committed") for shard in shards)
+
+    def values(name: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(str(shard.get(name) or "unknown") for shard in shards))
+
     return Cost(
         run.folder.name,
-        ", ".join(devices),
-        tuple(commits),
-        min(str(shard["started"]) for shard in shards),
-        sum(float(shard["seconds"]) for shard in shards) / 60,
+        ", ".join(values("device")),
+        values("commit"),
+        min(values("started")),
+        sum(float(shard.get("seconds", math.nan)) for shard in shards) / 60,
     )

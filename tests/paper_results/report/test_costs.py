@@ -28,7 +28,7 @@ def test_a_run_cost_what_its_shards_cost_and_is_told_once() -> None:
     assert [cost.minutes for cost in found] == [2.5, 0.5]
     assert found[0].started == "2026-02-01"
     assert found[0].commits == ("b", "a")
-    assert found[1].commits == ("not committed",)
+    assert found[1].commits == ("unknown",)
     assert found[0].device == "a CPU"
     assert told(found) == "2 runs by 3 commits, 0.1 hours of one process in all."
     assert told(found[1:]).startswith("1 runs by one commit, ")
