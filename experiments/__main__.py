@@ -238,12 +238,13 @@ def report(
 ) -> None:
     """Write published beside reproduced, and a verdict on every claim, from the runs there are."""
     existing = None if out is None else _existing(out)
+    from paper_results import STORED
     from paper_results.report import pages
 
     from .running.store import open_folder
     from .running.stored import unfinished
 
-    folders = [pages.STORED] if existing is None else [open_folder(existing), pages.STORED]
+    folders = [STORED] if existing is None else [open_folder(existing), STORED]
     content = pages.build(folders)
     for folder in (path for place in folders for path in unfinished(place)):
         typer.echo(f"left out, as it is not finished: {visible(folder)}", err=True)

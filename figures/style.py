@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -63,3 +64,26 @@ def stacked_shares(ax: Axes, positions: Sequence[str], shares: dict[str, Sequenc
         )
         up = [u + max(v, 0.0) for u, v in zip(up, values, strict=True)]
         down = [d + min(v, 0.0) for d, v in zip(down, values, strict=True)]
+
+
+def shares_by_rate(ax: Axes, table: pd.DataFrame, xlabel: str) -> None:
+    """Mean shares of the rows of every order and rate, stacked."""
+    means = table.groupby(["order", "rate"], sort=False)["share"].mean().unstack()
+    names = [f"{rate:g}" for rate in means.columns]
+    stacked_shares(ax, names, {order: list(means.loc[order]) for order in means.index})
+    ax.set(xlabel=xlabel, ylabel="share of variance")
+
+
+def variances_by_rate(ax: Axes, variances: pd.Series, xlabel: str) -> None:
+    """Means with two standard errors of values indexed by order and rate, on a log scale.
+
+    Negative means are left out.
+    """
+    groups = variances.groupby(level=["order", "rate"], sort=False)
+    means, errors = groups.mean().unstack(), groups.sem().fillna(0.0).unstack()
+    for order in means.index:
+        mean = means.loc[order].where(means.loc[order] > 0)
+        style = {"marker": "o", "capsize": 3, "color": order_colour(order)}
+        ax.errorbar(mean.index, mean, yerr=2 * errors.loc[order], label=order_label(order), **style)
+    ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel="variance")

@@ -16,7 +16,8 @@ from experiments.running.bound import bind, verified
 from experiments.running.store import drawn
 from experiments.running.stored import Run, runs_in
 
-from .bind import STORED, bind_all
+from . import STORED
+from .bind import bind_all
 
 PICTURES = {".png", ".pdf"}
 

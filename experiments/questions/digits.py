@@ -36,6 +36,7 @@ from interactions.networks import member_seed
 
 from ..running.context import Context
 from ..running.data import mnist
+from ..tasks import summed
 
 QUESTION = "What does dropout do to a classifier of digits, and to the order of its logits?"
 DATA = ("mnist",)
@@ -286,27 +287,13 @@ class CentredLogits(nn.Module):
 
 def _spectra(spectrum: OrderSpectrum, keys: Sequence[dict]) -> Iterator[dict[str, object]]:
     """Sums over the logits of each network, whose logits are next to each other."""
-    shape = (len(keys), CLASSES, spectrum.max_order + 1)
-    by_logit = spectrum.variance.reshape(shape)
-    summed = by_logit.sum(axis=1)
-    total = summed.sum(axis=1, keepdims=True)
-    share = summed / total
-    errors = spectrum.standard_error.reshape(shape).sum(axis=1)
-    weight = by_logit.sum(axis=2, keepdims=True) / total[:, None]
-    share_errors = (weight * spectrum.share_standard_error.reshape(shape)).sum(axis=1)
-    for i, key in enumerate(keys):
-        for k, order in enumerate(spectrum.order_names):
-            own = {**key, "order": order}
-            yield own | {
-                "quantity": "variance",
-                "value": summed[i, k],
-                "standard_error": errors[i, k],
-            }
-            yield own | {
-                "quantity": "share",
-                "value": share[i, k],
-                "standard_error": share_errors[i, k],
-            }
+    for row in summed(spectrum, CLASSES).itertuples():
+        own = {**keys[row.output], "order": row.order}
+        for quantity, value, error in (
+            ("variance", row.variance, row.standard_error),
+            ("share", row.share, row.share_standard_error),
+        ):
+            yield own | {"quantity": quantity, "value": value, "standard_error": error}
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

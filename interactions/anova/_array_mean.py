@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+BLOCKS = 64
+"""Blocks of points. More make steadier errors and use more of the pairs: 63/64 of them here."""
+
 
 class ArrayMean(NamedTuple):
     """Mean of a symmetric array over pairs, the squared error of this mean, its df, each [..].

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ._array_mean import BLOCKS
 from ._evaluate import Evaluator
 from ._pairs import multiplications
 from .basis import Basis
@@ -18,10 +19,10 @@ LEAST_POINTS = 4
 """Points of a block, at least."""
 
 
-def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int, blocks: int) -> int:
+def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
     """Points per block whose coordinates, values (twice, when centred) and features fit."""
     point = _bytes_per_point(evaluate, basis, max_order)
-    return max(LEAST_POINTS, evaluate.memory // 2 // (point * blocks))
+    return max(LEAST_POINTS, evaluate.memory // 2 // (point * BLOCKS))
 
 
 def _bytes_per_point(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
@@ -30,12 +31,12 @@ def _bytes_per_point(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
     return numbers * torch.finfo(evaluate.dtype).bits // 8
 
 
-def most_in_time(m: int, basis: Basis, max_order: int, blocks: int) -> int:
+def most_in_time(m: int, basis: Basis, max_order: int) -> int:
     """Points per block whose measurement takes no more than MOST_WORK multiplications."""
     orders = range(1, max_order + 1)
     n = LEAST_POINTS
     while n < 2**32:
-        points = 2 * n * blocks
+        points = 2 * n * BLOCKS
         if sum(min(multiplications(points, m, basis.widths(k), k)) for k in orders) > MOST_WORK:
             break
         n *= 2
@@ -48,14 +49,13 @@ def what_would_do(
     max_order: int,
     *,
     points: int,
-    blocks: int,
     limits: dict[str, int],
     budget: int,
 ) -> list[str]:
     """Settings for a sample of so many points per block, where that exceeds the limits."""
     changes = []
     if points > limits["memory"]:
-        least = 2 * points * blocks * _bytes_per_point(evaluate, basis, max_order)
+        least = 2 * points * BLOCKS * _bytes_per_point(evaluate, basis, max_order)
         changes.append(f"memory=2**{math.ceil(math.log2(least))}")
     if points > limits["budget"]:
         # The basis takes its part of a larger budget too.

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
-from ._array_mean import ArrayMean, array_mean
+from ._array_mean import BLOCKS, ArrayMean, array_mean
 from ._doubt import doubted, stability
 from ._evaluate import Evaluator
 from ._limits import ended, most_in_memory, most_in_time, what_would_do
@@ -34,8 +34,6 @@ from ._pilot import Look, first_look
 from ._tilt import PLAIN
 from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
 
-BLOCKS = 64
-"""Blocks of points. More make steadier errors and use more of the pairs: 63/64 of them here."""
 BLOCKS_OF_SAMPLES = 32
 """Blocks of points that a user has, who may have few."""
 PILOT = 2**13
@@ -192,8 +190,8 @@ def prepared_spectrum(
     if not look.total.any():
         return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": most_in_memory(evaluate, basis, max_order, BLOCKS),
-        "arithmetic": most_in_time(m, basis, max_order, BLOCKS),
+        "memory": most_in_memory(evaluate, basis, max_order),
+        "arithmetic": most_in_time(m, basis, max_order),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
@@ -214,7 +212,7 @@ def prepared_spectrum(
         if sample.x.shape[1] >= limits[limit]:
             # Half as much again, for the need is rough, and what is not needed is not drawn.
             points = math.ceil(1.5 * max(needed[1] / BLOCKS, limits[limit]))
-            size = {"points": points, "blocks": BLOCKS, "limits": limits, "budget": budget}
+            size = {"points": points, "limits": limits, "budget": budget}
             changes = what_would_do(evaluate, basis, max_order, **size)
             reason = ended(limit, changes, spectrum.share_standard_error, tolerance)
             return finished(replace(spectrum, reason=reason), sample)

@@ -16,12 +16,12 @@ from torch import Tensor
 from ..checks import whole_number
 from ..inputs import Inputs, check_order
 from ..models import as_inputs
-from ._array_mean import array_mean
+from ._array_mean import BLOCKS, array_mean
 from ._evaluate import Evaluator
 from ._limits import most_in_memory
 from ._pairs import Sample, feature_sums
 from .basis import Basis
-from .kernel import BLOCKS, draw, prepare, total_pairs
+from .kernel import draw, prepare, total_pairs
 from .total_indices import BATCHES, measure_mean_order
 
 DEFAULT_BUDGET = 2**16
@@ -110,7 +110,7 @@ def _strongest(evaluate: Evaluator, order: int, count: int, budget: int, seed: i
     check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
     limits = {
         "budget": (left - check) // BLOCKS,
-        "memory": most_in_memory(evaluate, basis, order, BLOCKS),
+        "memory": most_in_memory(evaluate, basis, order),
     }
     limit = min(limits, key=limits.__getitem__)
     sample = draw(evaluate, prepared, limits[limit])

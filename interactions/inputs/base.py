@@ -96,14 +96,21 @@ class Inputs(ABC):
     def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
         """Probability that an input is at most x, of the shape of `x`, which may be infinite.
 
-        Read off the support; marginals that take infinitely many values state their own.
+        Read off the support, or the inverse of the quantile function by bisection.
         """
-        if not np.isfinite(self.support_sizes[coordinate]):
-            raise NotImplementedError(f"{type(self).__name__} must state probability_up_to")
-        values, weights = self.support(coordinate)
-        sums = np.concatenate([[0.0], np.cumsum(weights)])
-        sums[-1] = 1.0
-        return sums[np.searchsorted(values, x, side="right")]
+        if self.discrete(coordinate):
+            values, weights = self.support(coordinate)
+            sums = np.concatenate([[0.0], np.cumsum(weights)])
+            sums[-1] = 1.0
+            return sums[np.searchsorted(values, x, side="right")]
+        x = torch.as_tensor(np.asarray(x, dtype=np.float64))
+        low, high = torch.zeros_like(x), torch.ones_like(x)
+        which = torch.full(x.shape, coordinate)
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = self.quantile(middle, which) <= x
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        return torch.where(x == torch.inf, 1.0, low).numpy()
 
     @abstractmethod
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:

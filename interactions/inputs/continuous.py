@@ -194,11 +194,6 @@ class Continuous(Inputs):
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return (low + high) / 2
 
-    def probability_up_to(self, x: np.ndarray, *, coordinate: int) -> np.ndarray:
-        flat = np.ravel(np.asarray(x, dtype=np.float64))
-        # Beyond the table bisection ends at its end, of which 2e-33 is left.
-        return ndtr(self._inverse(flat)).reshape(np.shape(x))
-
     def knots(self, size: int, *, coordinate: int = 0) -> np.ndarray:
         z = np.linspace(-KNOTS_TO, KNOTS_TO, 64 * size)
         x = self._at(torch.as_tensor(z)).numpy()

@@ -24,7 +24,6 @@ from experiments.running.stored import Choice, Run, Wanted, check, choose
 from figures import verdicts as verdicts_figure
 from figures.published import draw
 
-from .. import STORED as STORED
 from ..evidence import items
 from ..evidence.estimates import Estimate
 from ..evidence.items import Item

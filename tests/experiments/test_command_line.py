@@ -128,7 +128,6 @@ def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
 ) -> None:
     from experiments.questions import bike_share, decay_law
     from paper_results.evidence import items
-    from paper_results.report import pages
 
     tiny = decay_law.Settings(products=(1,), sines=(), rates=(0.0, 0.5), repeats=1, steps=5)
     monkeypatch.setattr(decay_law, "PRESETS", {("controlled", "tiny"): tiny})
@@ -136,7 +135,7 @@ def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
     # A report of one figure, and of no run but this one.
     monkeypatch.setattr(items, "ALL", items.ALL[:1])
     monkeypatch.setattr(items, "LECTURE", ())
-    monkeypatch.setattr(pages, "STORED", tmp_path / "stored")
+    monkeypatch.setattr("paper_results.STORED", tmp_path / "stored")
     monkeypatch.setattr(decay_law_figure, "draw", lambda table: {"decay_law": Figure()})
 
     def nothing(_):

@@ -12,10 +12,9 @@ from experiments.__main__ import app
 from experiments.errors import UserError
 from experiments.running.bound import SUMS, DamagedError, bound_names, is_bound, verified
 from experiments.running.stored import check, runs_in
-from paper_results import bind
+from paper_results import STORED, bind
 from paper_results.report import pages
 
-STORED = pages.STORED
 TRIES = 500
 
 
@@ -66,7 +65,7 @@ def test_every_digit_changed_and_every_table_cut_is_named(copy: Path) -> None:
 def test_report_and_status_name_what_is_damaged(
     name, command, copy, monkeypatch, tmp_path, capsys
 ) -> None:
-    monkeypatch.setattr(pages, "STORED", copy)
+    monkeypatch.setattr("paper_results.STORED", copy)
     monkeypatch.setattr(pages, "RESULTS", tmp_path)
     path = copy / name if name == "README.md" else copy / "decay_law-controlled-paper" / name
     content = path.read_bytes()

@@ -13,7 +13,8 @@ from PIL import Image
 from experiments import discovery
 from experiments.running.bound import SUMS, DamagedError, bind, verified
 from experiments.running.stored import check, runs_in
-from paper_results.bind import STORED, bind_all
+from paper_results import STORED
+from paper_results.bind import bind_all
 from paper_results.redraw import redraw_all
 
 DRAWN, SWEPT, OLD = (

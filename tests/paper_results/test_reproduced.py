@@ -11,10 +11,9 @@ import pytest
 from experiments import discovery
 from experiments.running.context import Context
 from experiments.running.stored import Run, Wanted, find, runs_in
-from paper_results import published
+from paper_results import STORED, published
 from paper_results.evidence import items
 from paper_results.evidence.points import KEYS
-from paper_results.report.pages import STORED
 
 RUNS = runs_in(STORED)
 

@@ -95,28 +95,45 @@ def tree_spectrum(
     reading = read(model)
     if reading.dim != inputs.dim:
         raise ValueError(f"the model has {reading.dim} inputs, the distribution {inputs.dim}")
-    single = _compare(reading, inputs, missing, seed)
+    single = compare(reading, inputs, missing, seed)
     placed = place(reading.trees, inputs, missing)
     leaves = leaves_of(placed, memory)
-    of = f"of the model's {reading.output}"
+    found = exact_sums(
+        leaves,
+        reading.output,
+        max_order=max_order,
+        most_products=most_products,
+        memory=memory,
+    )
+    if found is None:
+        blocks = _sampled.sampled_blocks(
+            placed, leaves, max_order=max_order, pairs=pairs, seed=seed, memory=memory
+        )
+        found = _of_blocks(
+            blocks,
+            method=f"{pairs:,} random pairs of leaves of the model's {reading.output}",
+            reason=f"exact variances would take more than {most_products:,} products",
+        )
+    return with_caveat(found.output(0) if single else found, inputs)
+
+
+def exact_sums(
+    leaves: Leaves, output: str, *, max_order: int, most_products: int, memory: int
+) -> OrderSpectrum | None:
+    """Exact spectrum by the cheaper way through pairs of leaves, arrays [m, max_order + 1].
+
+    None where both take more than `most_products`.
+    """
     by_pair = _every_pair.products(leaves, max_order)
     by_subset = _lattice.products(leaves, memory, min(by_pair, most_products))
-    if min(by_pair, by_subset) <= most_products:
-        if by_subset < by_pair:
-            variance = _lattice.variances(leaves, max_order, memory)
-        else:
-            variance = _every_pair.variances(leaves, max_order)
-        found = _exact(variance, leaves, method=f"exact sums over pairs of leaves {of}")
-        return with_caveat(_finished(found, single), inputs)
-    blocks = _sampled.sampled_blocks(
-        placed, leaves, max_order=max_order, pairs=pairs, seed=seed, memory=memory
-    )
-    found = _of_blocks(
-        blocks,
-        method=f"{pairs:,} random pairs of leaves {of}",
-        reason=f"exact variances would take more than {most_products:,} products",
-    )
-    return with_caveat(_finished(found, single), inputs)
+    if min(by_pair, by_subset) > most_products:
+        return None
+    if by_subset < by_pair:
+        variance = _lattice.variances(leaves, max_order, memory)
+    else:
+        variance = _every_pair.variances(leaves, max_order)
+    how = f"exact sums over pairs of leaves of the model's {output}"
+    return _exact(variance, leaves, method=how)
 
 
 def _probabilities(missing: Mapping[int, float], dim: int) -> dict[int, float]:
@@ -128,7 +145,7 @@ def _probabilities(missing: Mapping[int, float], dim: int) -> dict[int, float]:
     return {int(column): float(p) for column, p in missing.items()}
 
 
-def _compare(reading: Reading, inputs: Inputs, missing: Mapping[int, float], seed: int) -> bool:
+def compare(reading: Reading, inputs: Inputs, missing: Mapping[int, float], seed: int) -> bool:
     """Refuse trees that do not give the model's output; returns whether it is a single one.
 
     Half of the numbers that are split by a cut are put on one or right behind it, where a mistake
@@ -197,7 +214,3 @@ def _of_blocks(blocks: np.ndarray, *, method: str, reason: str) -> OrderSpectrum
         converged=False,
         reason=reason,
     )
-
-
-def _finished(spectrum: OrderSpectrum, single: bool) -> OrderSpectrum:
-    return spectrum.output(0) if single else spectrum

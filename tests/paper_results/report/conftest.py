@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from experiments.running.stored import Run, runs_in
+from paper_results import STORED
 from paper_results.report.claims import read_claims
-from paper_results.report.pages import CLAIMS, STORED
+from paper_results.report.pages import CLAIMS
 from paper_results.report.verdicts import Verdict, judge
 
 

@@ -13,9 +13,10 @@ from scipy.stats import t as student
 
 from experiments.running.context import UserError
 from experiments.running.stored import Wanted, find
+from paper_results import STORED
 from paper_results.evidence.estimates import Estimate, largest, largest_gap
 from paper_results.report.claims import FEWEST, Check, lacking, read_claims
-from paper_results.report.pages import CLAIMS, STORED
+from paper_results.report.pages import CLAIMS
 
 SAID = {"number": "ties", "says": "a number", "why": "it tells", "bound": "it is neutral"}
 AT_MOST_1 = Check(**SAID, at_most=1.0)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from experiments.running.stored import Run
+from paper_results import STORED
 from paper_results.report.costs import costs, told
-from paper_results.report.pages import MARKDOWN, RESULTS, STORED
+from paper_results.report.pages import MARKDOWN, RESULTS
 
 
 def run(name: str, *shards: tuple[float, str, str | None]) -> Run:

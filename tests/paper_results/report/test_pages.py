@@ -13,6 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from paper_results import STORED
 from paper_results.evidence import items
 from paper_results.evidence.estimates import Estimate
 from paper_results.report import pages, pictures
@@ -32,7 +33,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, verdicts) -> tuple[pages.R
         patch.setattr(pages, "draw", dot)
         patch.setattr(pages.verdicts_figure, "draw", lambda rows: dot(rows, ""))
         patch.setattr(pictures, "WIDEST", 8)
-        content = pages.build([pages.STORED])
+        content = pages.build([STORED])
         pages.write(content, folder)
     return content, folder
 
@@ -128,7 +129,7 @@ def test_stored_noise_networks_are_laid_beside_every_published_bar(written) -> N
 
 def test_an_item_is_drawn_as_published_and_as_ours_alike(tmp_path: Path) -> None:
     (item,) = (item for item in items.ALL if item.name == "Table C.1")
-    section = pages._section(replace(item, protocols=("released",)), [pages.STORED])
+    section = pages._section(replace(item, protocols=("released",)), [STORED])
     ours, published = (d.put(tmp_path) for d in (section.shown[0].picture, section.published))
     assert ours.file == tmp_path / "table_c1-released.png"
     assert ours.sum != published.sum

@@ -12,6 +12,7 @@ import pytest
 from experiments.running.bound import bind
 from experiments.running.stored import Run, Wanted, choose
 from experiments.running.tables import encode
+from paper_results import STORED
 from paper_results.evidence import items
 from paper_results.report import pages, pictures
 from paper_results.report.claims import read_claims
@@ -36,7 +37,7 @@ def put(folder: Path, run: Run, table: pd.DataFrame | None = None, **record: obj
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
     """Toy runs of the reader: two repeats, few steps, a small preset, another grid."""
-    run, sweep = (choose(wanted, [pages.STORED]).run for wanted in (NOISE, SWEEP))
+    run, sweep = (choose(wanted, [STORED]).run for wanted in (NOISE, SWEEP))
     less = run.table[run.table["repeat"] < 2].head(200)
     changed = run.record["settings"] | {"max_steps": 300, "repeats": 2}
     put(tmp_path / "toy", run, less, preset="quick", settings=changed)
@@ -49,7 +50,7 @@ def test_verdicts_are_those_on_the_stored_runs(mine, verdicts) -> None:
     touched = 0
     for claim in read_claims(pages.CLAIMS):
         if any(of in (NOISE, SWEEP) for check in claim.checks for of in check.of):
-            verdict = judge(claim, [mine, pages.STORED])
+            verdict = judge(claim, [mine, STORED])
             assert verdict.text == verdicts[claim.name].text
             pairs = zip(verdict.evidence, verdicts[claim.name].evidence, strict=True)
             assert all(one.estimate == other.estimate for one, other in pairs)
@@ -61,13 +62,13 @@ def test_verdicts_are_those_on_the_stored_runs(mine, verdicts) -> None:
 
 
 def test_toys_outrank_nothing_and_full_runs_stand_for_the_stored(mine) -> None:
-    folders = [mine, pages.STORED]
-    stored = choose(NOISE, [pages.STORED]).run
+    folders = [mine, STORED]
+    stored = choose(NOISE, [STORED]).run
     choice = choose(NOISE, folders)
     assert choice.run.folder == stored.folder
     assert choice.why == "stored: yours has other settings or a smaller preset"
     assert [run.folder.name for run in choice.beside] == ["large toy", "toy"]
-    assert choose(SWEEP, folders).run.folder.parent == pages.STORED
+    assert choose(SWEEP, folders).run.folder.parent == STORED
     full = put(mine / "full", stored, seed=1)
     choice = choose(NOISE, folders)
     assert choice.run.folder == full
@@ -76,11 +77,11 @@ def test_toys_outrank_nothing_and_full_runs_stand_for_the_stored(mine) -> None:
 
 
 def test_a_smaller_preset_unchanged_is_no_full_run(tmp_path) -> None:
-    stored = choose(Wanted("decay_law", "controlled"), [pages.STORED]).run
+    stored = choose(Wanted("decay_law", "controlled"), [STORED]).run
     assert stored.record["preset"] == "paper"
-    (quick,) = pages.STORED.glob("decay_law-controlled-quick/record.json")
+    (quick,) = STORED.glob("decay_law-controlled-quick/record.json")
     put(tmp_path / "quick", Run(quick.parent, json.loads(quick.read_text())))
-    choice = choose(Wanted("decay_law", "controlled"), [tmp_path, pages.STORED])
+    choice = choose(Wanted("decay_law", "controlled"), [tmp_path, STORED])
     assert choice.run.folder == stored.folder
     assert [run.folder.name for run in choice.beside] == ["quick"]
 
@@ -93,7 +94,7 @@ def test_without_stored_evidence_the_readers_fullest_counts(mine, tmp_path) -> N
 
 def test_pages_say_which_run_a_number_rests_on_and_show_the_readers(mine, monkeypatch) -> None:
     monkeypatch.setattr(pictures, "png", lambda *_: PIXEL)
-    folders = [mine, pages.STORED]
+    folders = [mine, STORED]
     (item,) = (item for item in items.ALL if item.name == "Fig 5")
     (claim,) = (claim for claim in read_claims(pages.CLAIMS) if claim.name == "C5")
     report = pages.Report((pages._section(item, folders),), (judge(claim, folders),))

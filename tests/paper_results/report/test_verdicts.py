@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from experiments.running.stored import Wanted, find
+from paper_results import STORED
 from paper_results.evidence.distillation import trees_overstate
 from paper_results.evidence.estimates import Estimate
 from paper_results.evidence.numbers import NUMBERS
 from paper_results.report.claims import Check, Claim, read_claims
-from paper_results.report.pages import CLAIMS, STORED
+from paper_results.report.pages import CLAIMS
 from paper_results.report.verdicts import Evidence, Verdict, judge
 
 SAID = {"number": "ties", "says": "a number", "why": "it tells", "bound": "it is neutral"}
