@@ -100,6 +100,7 @@ ALLOWED = LIBRARY | {
         "experiments.errors",
         "experiments.running",
         "experiments.running.store",
+        "paper_results",
         "paper_results.bind",
     },
     "experiments.__main__": {

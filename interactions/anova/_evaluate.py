@@ -38,6 +38,8 @@ SECOND_LOOK = 1024
 """Points by which a function that seems to vary by rounding alone is looked at again."""
 LEAST_SHARE = 1e-9
 """Share of variance that rounding may always hold."""
+SMALLEST, LARGEST = 1e-70, 1e70
+"""Extents between which the square of a variance is a number in float64."""
 CHECKS = 256
 """Evaluations that the checks may take."""
 DEFAULT_MEMORY = 2**28
@@ -236,6 +238,9 @@ class Evaluator:
 
     def _check_rounding(self, seed: int, budget: int | None) -> None:
         """Refuse a function that varies, but by no more than the rounding of its values."""
+        extent = self._high - self._low
+        if ((extent > 0) & (extent < SMALLEST)).any():
+            raise _out_of_scale(extent[extent > 0].min())
         if not self._rounding_alone():
             return
         if budget is None or budget >= 8 * SECOND_LOOK:
@@ -298,6 +303,8 @@ class Evaluator:
         low, high = values.amin(dim=0), values.amax(dim=0)
         if not (high - low).isfinite().all():
             raise not_finite(values)
+        if (high - low).amax() > LARGEST:
+            raise _out_of_scale((high - low).amax())
         self._low, self._high = self._low.minimum(low), self._high.maximum(high)
         return values
 
@@ -321,6 +328,13 @@ class Evaluator:
         return ~self.is_constant(total_variance) & (
             unit**2 / 6 > max(tolerance, LEAST_SHARE) * total_variance
         )
+
+
+def _out_of_scale(extent: Tensor) -> FunctionError:
+    return FunctionError(
+        f"the function varies by {extent:.1g}, and the square of its variance is beyond the range "
+        f"of float64: scale it (its shares stay as they are) by {1 / extent:.0e} or so"
+    )
 
 
 def _device(function: Callable[..., Any], device: torch.device | str | None) -> torch.device:

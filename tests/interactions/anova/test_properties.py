@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interactions import Normal, Rademacher, Uniform, order_spectrum
+from interactions.anova._function import FunctionError
 from interactions.planted import IDENTITY, SumOfProducts, Term, affine, cosine, sine
 
 FACTORS = st.sampled_from([IDENTITY, sine(1.5), cosine(2.0), affine(IDENTITY, 0.5, 1.0)])
@@ -17,6 +19,8 @@ TERMS = st.builds(
 )
 FUNCTIONS = st.lists(TERMS, min_size=1, max_size=3).map(lambda t: SumOfProducts(tuple(t)))
 INPUTS = st.sampled_from([Uniform(-1.0, 1.5, dim=3), Normal(0.2, 0.7, dim=3), Rademacher(dim=3)])
+
+SCALES = st.floats(-30, 30).filter(lambda scale: scale == 0 or abs(scale) > 1e-50)
 
 
 def measured(function, inputs) -> np.ndarray:
@@ -34,11 +38,26 @@ def test_permuting_inputs_changes_nothing(f, inputs, order) -> None:
 
 
 @settings(max_examples=25)
-@given(f=FUNCTIONS, inputs=INPUTS, scale=st.floats(-30, 30), shift=st.floats(-5, 5))
+@given(f=FUNCTIONS, inputs=INPUTS, scale=SCALES, shift=st.floats(-5, 5))
 def test_scaling_scales_variance_by_the_square_and_shifts_do_nothing(
     f, inputs, scale: float, shift: float
 ) -> None:
     assert_close(measured(lambda x: scale * f(x) + shift, inputs), scale**2 * measured(f, inputs))
+
+
+@settings(max_examples=10)
+@given(f=FUNCTIONS, inputs=INPUTS, scale=st.sampled_from([1e-60, 1e60]))
+def test_the_scale_of_a_function_is_none_of_its_shares(f, inputs, scale: float) -> None:
+    scaled = order_spectrum(lambda x: scale * f(x), inputs, max_order=3, method="exact")
+    plain = order_spectrum(f, inputs, max_order=3, method="exact")
+    np.testing.assert_allclose(scaled.share, plain.share, rtol=1e-6, atol=1e-9)
+    assert np.isfinite(scaled.share_standard_error).all()
+
+
+@pytest.mark.parametrize("scale", [1e-158, 1e-80, 1e80, 1e140])
+def test_a_scale_at_which_squares_are_no_numbers_is_refused(scale: float) -> None:
+    with pytest.raises(FunctionError, match="scale it"):
+        measured(lambda x: scale * x[:, 0] * x[:, 1], Uniform(-1.0, 1.5, dim=3))
 
 
 @settings(max_examples=4)
