@@ -16,7 +16,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from ..arrays import numbers
+from ..arrays import numbers, of_pandas
 from ..checks import check_tolerance, whole_number
 from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
@@ -87,6 +87,7 @@ def order_spectrum_from_samples(
             "inputs must be the distribution that x was drawn from, such as "
             f"Uniform(-1.0, 1.0, dim=25), got {type(inputs).__name__}"
         )
+    x, y = of_pandas(x), of_pandas(y)
     names = [*x.columns] if isinstance(x, pd.DataFrame) else [*range(inputs.dim)]
     names = names if inputs.names is None else [*inputs.names]
     outputs = tuple(map(str, y.columns)) if isinstance(y, pd.DataFrame) else None

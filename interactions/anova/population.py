@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..arrays import numbers
+from ..arrays import numbers, of_pandas
 from ..inputs import OF_THESE_ROWS, Empirical
 from ..inputs.groups import Groups
 from ..models import as_inputs
@@ -69,6 +69,7 @@ def population_spectrum(
     ValueError
         For fewer rows, and as `order_spectrum` does.
     """
+    data = of_pandas(data)
     frame = isinstance(data, pd.DataFrame)
     inputs = Empirical(data, groups=groups) if groups or not frame else as_inputs(function, data)
     # Rows in the numbers that all of them are written in: a group may lack a category.

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..arrays import distinct, numbers
+from ..arrays import distinct, numbers, of_pandas
 from . import _tables
 from .base import FEW_VALUES, Inputs
 from .columns import encoded_frame
@@ -54,7 +54,7 @@ class Empirical(Inputs):
 
     def __init__(self, data: object, *, groups: Groups | None = None) -> None:
         self._columns = None
-        labels = None
+        labels, data = None, of_pandas(data)
         if isinstance(data, pd.DataFrame):
             if 0 in data.shape:
                 raise ValueError(f"Empirical needs data of shape [n, d], got {data.shape}")

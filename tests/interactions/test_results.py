@@ -71,7 +71,8 @@ def test_a_result_is_drawn_into_the_axes_given_unless_it_is_a_single_answer(name
         return
     count = 2 if name == "rate_sweep" else 1
     figure, axes = pyplot.subplots(1, count)
-    drawn = result.plot(axes)
+    with np.errstate(invalid="ignore"):  # The results to be stored hold infinities.
+        drawn = result.plot(axes)
     assert np.ravel(drawn).tolist() == np.ravel(axes).tolist()
     assert all(isinstance(ax, Axes) and ax.has_data() for ax in np.ravel(drawn))
     # And what was drawn can be shown.

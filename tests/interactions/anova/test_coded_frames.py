@@ -13,7 +13,7 @@ from interactions.anova import population_spectrum
 N = 192
 RNG = np.random.default_rng(0)
 START = pd.Timestamp("2020-01-01")
-ROWS = RNG.integers(0, 2, (N, 2)) + [0, 1]
+ROWS = RNG.integers(0, 2, (N, 2)) + np.array([0, 1])
 FRAME = pd.DataFrame(
     {
         "kind": pd.Categorical(RNG.choice(["b", "a"], N), categories=["b", "never", "a"]),
