@@ -72,6 +72,7 @@ def population_spectrum(
     data = of_pandas(data)
     frame = isinstance(data, pd.DataFrame)
     inputs = Empirical(data, groups=groups) if groups or not frame else as_inputs(function, data)
+    assert isinstance(inputs, Empirical)  # What a data frame stands for.
     # Rows in the numbers that all of them are written in: a group may lack a category.
     table = inputs.coded(data) if frame else numbers(data, "data").astype(np.float64)
     rows = inputs.collapse(torch.as_tensor(table)).numpy()

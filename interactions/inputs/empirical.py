@@ -14,7 +14,7 @@ from torch import Tensor
 from ..arrays import distinct, numbers, of_pandas
 from . import _tables
 from .base import FEW_VALUES, Inputs
-from .columns import encoded_frame
+from .columns import Column, encoded_frame
 from .groups import Groups, in_order, players
 
 OF_THESE_ROWS = "intervals of these rows, not of their population"
@@ -49,6 +49,7 @@ class Empirical(Inputs):
         Numbers of the columns of each group.
     """
 
+    _columns: Sequence[Column] | None
     uneven = True
     caveat = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
 
