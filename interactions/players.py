@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ from .models import as_function
 
 ALWAYS = -1
 """Label of what is always present."""
-Baseline = float | np.ndarray | Tensor | pd.DataFrame | Callable[[Tensor, Tensor], Any]
+Baseline: TypeAlias = float | np.ndarray | Tensor | pd.DataFrame | Callable[[Tensor, Tensor], Any]
 Players = Tensor | np.ndarray | Sequence[Sequence[int]] | Mapping[str, Sequence[Any]]
 
 
