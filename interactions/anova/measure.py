@@ -25,6 +25,7 @@ from .kernel import (
     kernel_spectrum,
     prepare,
     prepared_spectrum,
+    surrogate_spectrum,
 )
 from .trees import whole_spectrum
 
@@ -228,7 +229,7 @@ def _monte_carlo_spectrum(
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
     most = default_budget(inputs.dim) + spent if budget is None else budget
     kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
-    prepared = prepare(evaluate, **kernel, seed=seed)
+    prepared = prepare(evaluate, **kernel, seed=seed, surrogate=None)
     limit = max(tolerance, LEFT_OUT)
     least = least_evaluations(inputs.dim, max_order)
     # Of many functions a few may be rough: the result says of which, and the others are measured
@@ -251,6 +252,7 @@ METHODS: dict[str, Method] = {
     "exact": exact_spectrum,
     "differences": differences_spectrum,
     "kernel": kernel_spectrum,
+    "surrogate": surrogate_spectrum,
     "distillation": distillation_spectrum,
 }
 """The methods of `order_spectrum` by name. A `Method` from outside joins them by
