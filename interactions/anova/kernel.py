@@ -42,6 +42,8 @@ PILOT = 2**13
 """Points of the pilot, whose values centre the functions and plan the size of the sample."""
 FRUGAL_PILOT = 2**11
 """The same where evaluations are dear."""
+LEAST_LOSS = 0.01
+"""Share of variance that a frugal reading may seem to lose at any tolerance."""
 DEFAULT_BUDGET = 2**20
 """Evaluations that a measurement of up to 256 inputs may spend by default."""
 BUDGET_PER_INPUT = 2**12
@@ -138,10 +140,9 @@ def prepare(
     if surrogate is None:
         surrogate = pays(evaluate, max_order, seed)
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
-    if surrogate:
-        ready = _read(evaluate, FRUGAL, **settings)
-        if ready is not None:
-            return ready._replace(surrogate=True)
+    ready = _read(evaluate, FRUGAL, **settings) if surrogate else None
+    if ready is not None:
+        return ready._replace(surrogate=True)
     return _read(evaluate, THOROUGH, **settings)._replace(surrogate=surrogate)
 
 
@@ -158,9 +159,7 @@ def _read(
     frugal = reading is FRUGAL
     left = budget - evaluate.evaluations
     price = family_cost(evaluate.inputs, reading)
-    # Half for the pilot, 16 points per block and as many halves of tilted ones, a third for the
-    # basis, two families at least, and the rest for the sample.
-    least = max(2 * 24 * BLOCKS, 3 * 2 * price)
+    least = _least(evaluate, reading)
     if left < least:
         raise ValueError(
             f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
@@ -173,7 +172,9 @@ def _read(
     n = max(16, min(pilot, left // 4, evaluate.memory // 4 // held) // BLOCKS)
     generator = torch.Generator(evaluate.device).manual_seed(seed)
     look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
-    if frugal and (look.uneven or not look.total.any()):
+    # A frugal reading is better than none.
+    thorough = frugal and budget - evaluate.evaluations >= 2 * _least(evaluate, THOROUGH)
+    if thorough and (look.uneven or not look.total.any()):
         return None
     # Closer knots than those of a frugal reading are left to a thorough one.
     spent = min(left // 3, reading.families * price) if frugal else left // 3
@@ -187,13 +188,23 @@ def _read(
         generator=generator,
         reading=reading,
     )
-    if frugal and basis.left_out.mean() > reading.part * tolerance:
+    # Of a loss that is noise, and no more than that of a sample, nothing is made.
+    if thorough and basis.left_out.mean() > max(reading.part * tolerance, LEAST_LOSS):
         return None
     weight = torch.ones_like(look.weight)
     if look.tilt is not None:
         weight = look.tilt.weight(look.bins, PLAIN)
     plan = _in_blocks(look.x[first], (look.f - look.centre)[first], weight[first])
     return Prepared(plan, look, basis, generator)
+
+
+def _least(evaluate: Evaluator, reading: Reading) -> int:
+    """Evaluations that a measurement needs, at least.
+
+    Half for the pilot, 16 points per block and as many halves of tilted ones, a third for the
+    basis, two families at least, and the rest for the sample.
+    """
+    return max(2 * 24 * BLOCKS, 3 * 2 * family_cost(evaluate.inputs, reading))
 
 
 def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:

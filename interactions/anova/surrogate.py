@@ -34,6 +34,8 @@ SCREENED = 0.15
 """What a function must carry to have products, in units of the mean over an order's functions."""
 LEAST = 0.05
 """What it is taken to carry at least, in the same units: little is known of each."""
+DOUBT = 2.0
+"""Standard errors by which a function must be seen in products above order 2."""
 LEAST_NOISE = 0.1
 """Share of variance that is taken for noise at least."""
 LEAST_TRAINING = 64
@@ -183,7 +185,7 @@ def fitted(sample: Sample, basis: Basis, max_order: int, memory: int) -> Surroga
         variance.append((found - noise).clamp(min=0.02 * total))
     variance = torch.stack(variance)
     variance = variance * ((1 - LEAST_NOISE) * total / variance.sum()).clamp(max=1.0)
-    carried = [_relative(c) for c in _carried(squares, widths)]
+    carried = [c.to(x.device) for c in _carried(squares, widths, total / len(x))]
     columns = [torch.nonzero(c > SCREENED).flatten() for c in carried]
     columns[0] = torch.arange(sum(widths[0]), device=x.device)
     chosen = [_widths(c, w) for c, w in zip(columns, widths, strict=True)]
@@ -199,29 +201,41 @@ def fitted(sample: Sample, basis: Basis, max_order: int, memory: int) -> Surroga
     return Surrogate(constant, columns, products, coefficients)
 
 
-def _carried(squares: list[list[Tensor]], widths: list[list[int]]) -> list[Tensor]:
-    """What every function of an order carries, [Q] in float64: alone, and in pairs."""
-    alone = squares[0][0].flatten()
-    if len(widths) == 1:
-        return [alone]
-    ends = np.cumsum(widths[1]).tolist()
-    pairs = alone.new_zeros(ends[-1])
-    groups = iter(squares[1])
-    for q, end in zip(widths[1][:-1], ends[:-1], strict=True):
-        if q and end < ends[-1]:
-            square = next(groups)
-            pairs[end - q : end] += square.sum(dim=1)
-            pairs[end:] += square.sum(dim=0)
-    # Orders above 2 have functions of their own number, the most important first.
-    split = pairs.split(widths[1])
-    above = []
-    for own in widths[2:]:
-        parts = [
+def _carried(squares: list[list[Tensor]], widths: list[list[int]], noise: Tensor) -> list[Tensor]:
+    """What every function of an order carries, [Q] in float64, of mean 1.
+
+    That is the sum over its products. Above order 2, where these are many and noisy, it is what the
+    function carries in pairs, and what is seen beyond doubt.
+    """
+    each = [
+        _by_function(square, Products(w, k), w)
+        for k, (square, w) in enumerate(zip(squares, widths, strict=True), start=1)
+    ]
+    carried = [_relative(own) for own in each[:2]]
+    for k, own in enumerate(each[2:], start=3):
+        ones = [torch.ones_like(s) for s in squares[k - 1]]
+        count = _by_function(ones, Products(widths[k - 1], k), widths[k - 1])
+        # An order has functions of its own number, the most important first.
+        pairs = [
             torch.cat([s[:q], s.new_zeros(max(0, q - len(s)))])
-            for s, q in zip(split, own, strict=True)
+            for s, q in zip(carried[1].split(widths[1]), widths[k - 1], strict=True)
         ]
-        above.append(torch.cat(parts))
-    return [alone, pairs, *above]
+        seen = own - DOUBT * noise * (2 * count).sqrt()
+        if (seen > 0).any():
+            pairs.append(_relative(seen))
+            carried.append(torch.cat(pairs[:-1]) + pairs[-1])
+        else:
+            carried.append(torch.cat(pairs))
+    return carried
+
+
+def _by_function(products: list[Tensor], of: Products, widths: list[int]) -> Tensor:
+    """Sums over the products that hold a function, for every function, [Q]: a derivative."""
+    if not products:
+        return torch.zeros(sum(widths), dtype=torch.float64)
+    with torch.enable_grad():
+        one = products[0].new_ones(1, sum(widths), requires_grad=True)
+        return torch.autograd.grad(of.values(one, products).sum(), one)[0][0]
 
 
 def _relative(carried: Tensor) -> Tensor:
@@ -232,7 +246,7 @@ def _relative(carried: Tensor) -> Tensor:
 
 def _widths(columns: Tensor, widths: list[int]) -> list[int]:
     """How many of the chosen columns are functions of each input."""
-    own = np.repeat(np.arange(len(widths)), widths)[columns.cpu().numpy()]
+    own = np.repeat(np.arange(len(widths)), widths)[columns.tolist()]
     return np.bincount(own, minlength=len(widths)).tolist()
 
 
