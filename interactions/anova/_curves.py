@@ -141,7 +141,9 @@ def density_ratio(f: Tensor, mass: Tensor, look: Look, bins: Tensor, j: int) -> 
     """
     square = (f - look.centre).square() @ look.share
     plain, tilted, large, largest = _mixture(look)
-    density = plain + mass @ (large * square + largest * square.square() / look.fourth())
+    # Of a constant function every square is 0, and so is the mean of their squares.
+    extreme = square.square() / max(look.fourth(), 1e-300)
+    density = plain + mass @ (large * square + largest * extreme)
     if tilted:
         density = density + tilted * look.rare.ratio(bins, without=j)
     return 1 / density
