@@ -15,7 +15,6 @@ read from the fold itself; products of functions that carry nearly nothing are l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from ._evaluate import Evaluator
 from ._pairs import PIECE, Sample, pair_means
+from ._products import Products
 from .basis import Basis, number_of_products
 
 FOLDS = 3
@@ -77,52 +77,6 @@ def pays(evaluate: Evaluator, max_order: int, seed: int) -> bool:
     if evaluate.pace >= dear:
         evaluate(evaluate.inputs.sample(PROBE, generator=seed, dtype=evaluate.dtype))
     return evaluate.pace >= dear
-
-
-class Products:
-    """The products of functions of `order` different inputs, in groups that are two factors.
-
-    A group holds the products whose last input but one is the same: of those of order k - 1 that
-    end in it [n, p] with the functions of all later inputs [n, r].
-    """
-
-    def __init__(self, widths: list[int], order: int) -> None:
-        self.widths, self.order = widths, order
-        self.ends = np.cumsum(widths).tolist()
-
-    def groups(self, phi: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Both factors of every group at points with features [n, Q]."""
-        if self.order == 1:
-            yield torch.ones_like(phi[:, :1]), phi
-            return
-        for j in range(self.order - 2, len(self.widths) - 1):
-            rest = phi[:, self.ends[j] :]
-            if self.widths[j] and rest.shape[1]:
-                leading = self._ending(phi, self.order - 1, j)
-                if leading.shape[1]:
-                    yield leading, rest
-
-    def _ending(self, phi: Tensor, order: int, j: int) -> Tensor:
-        """Products of an order whose last input is j."""
-        start = self.ends[j] - self.widths[j]
-        own = phi[:, start : self.ends[j]]
-        if order == 1:
-            return own
-        before = phi[:, :start]
-        if order > 2:
-            before = torch.cat([self._ending(phi, order - 1, i) for i in range(j)], dim=1)
-        return (before[:, :, None] * own[:, None, :]).flatten(1)
-
-    def sums(self, phi: Tensor, f: Tensor) -> list[Tensor]:
-        """Sums over points of values [n] times the products, [p, r] each."""
-        return [a.T @ (b * f[:, None]) for a, b in self.groups(phi)]
-
-    def values(self, phi: Tensor, coefficients: list[Tensor]) -> Tensor:
-        """Sum of the products by coefficients, [n]."""
-        total = torch.zeros_like(phi[:, :1].sum(dim=1))
-        for (a, b), c in zip(self.groups(phi), coefficients, strict=True):
-            total += ((a @ c) * b).sum(dim=1)
-        return total
 
 
 class Surrogate(NamedTuple):
@@ -184,8 +138,10 @@ def fitted(sample: Sample, basis: Basis, max_order: int, memory: int) -> Surroga
         found = torch.stack([s.sum() for s in square]).sum() if square else total * 0
         variance.append((found - noise).clamp(min=0.02 * total))
     variance = torch.stack(variance)
-    variance = variance * ((1 - LEAST_NOISE) * total / variance.sum()).clamp(max=1.0)
-    carried = [c.to(x.device) for c in _carried(squares, widths, total / len(x))]
+    # Of a function that is constant in the fold there is nothing to fit.
+    some = variance.sum().clamp(min=1e-300)
+    variance = variance * ((1 - LEAST_NOISE) * total / some).clamp(max=1.0)
+    carried = _carried(squares, widths, total / len(x))
     columns = [torch.nonzero(c > SCREENED).flatten() for c in carried]
     columns[0] = torch.arange(sum(widths[0]), device=x.device)
     chosen = [_widths(c, w) for c, w in zip(columns, widths, strict=True)]
@@ -208,13 +164,13 @@ def _carried(squares: list[list[Tensor]], widths: list[list[int]], noise: Tensor
     function carries in pairs, and what is seen beyond doubt.
     """
     each = [
-        _by_function(square, Products(w, k), w)
+        _by_function(square, Products(w, k), noise)
         for k, (square, w) in enumerate(zip(squares, widths, strict=True), start=1)
     ]
     carried = [_relative(own) for own in each[:2]]
     for k, own in enumerate(each[2:], start=3):
         ones = [torch.ones_like(s) for s in squares[k - 1]]
-        count = _by_function(ones, Products(widths[k - 1], k), widths[k - 1])
+        count = _by_function(ones, Products(widths[k - 1], k), noise)
         # An order has functions of its own number, the most important first.
         pairs = [
             torch.cat([s[:q], s.new_zeros(max(0, q - len(s)))])
@@ -229,12 +185,12 @@ def _carried(squares: list[list[Tensor]], widths: list[list[int]], noise: Tensor
     return carried
 
 
-def _by_function(products: list[Tensor], of: Products, widths: list[int]) -> Tensor:
+def _by_function(products: list[Tensor], of: Products, like: Tensor) -> Tensor:
     """Sums over the products that hold a function, for every function, [Q]: a derivative."""
     if not products:
-        return torch.zeros(sum(widths), dtype=torch.float64)
+        return like.new_zeros(sum(of.widths))
     with torch.enable_grad():
-        one = products[0].new_ones(1, sum(widths), requires_grad=True)
+        one = like.new_ones(1, sum(of.widths), requires_grad=True)
         return torch.autograd.grad(of.values(one, products).sum(), one)[0][0]
 
 
