@@ -42,7 +42,7 @@ BUDGET_PER_INPUT = 2**12
 CHECKED = 32
 """One in so many points of the sample is paired with another, to check the answer without a
 basis."""
-FIRST_PART = 0.5
+FIRST_PART = 0.55
 """Part of what the pilot says is needed that is drawn first, where a surrogate adjusts it."""
 GROWTH = 8
 """A sample that misses the tolerance grows by one part in so many at least, by a half at most: what

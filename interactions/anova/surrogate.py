@@ -54,16 +54,17 @@ SPEED = 2.0**31
 """Multiplications of a fit in a second on one core, roughly."""
 PROBE = 256
 """Points by whose pace a function is taken for dear."""
-MOST_FIT = 2.0**35
-"""Multiplications of the fits to a sample that a user has, at most: some 20 seconds."""
+OVERHEAD = 2.0**27
+"""Multiplications that could be made while the many small steps of a fit are begun."""
+MOST_FIT = 2.0**34
+"""Multiplications of the fits to a sample that a user has, at most: some 8 seconds."""
 
 
 def fit_work(points: int, m: int, dim: int, max_order: int) -> float:
     """Multiplications, roughly, of fitting m functions in `dim` inputs to so many points."""
     widths = [TYPICAL_FUNCTIONS] * dim
     products = sum(number_of_products(widths, k) for k in range(1, max_order + 1))
-    # Products of most orders have few functions, but are made anew in every step.
-    return 2.0 * ITERATIONS * m * points * products
+    return m * (2.0 * ITERATIONS * points * products + FOLDS * OVERHEAD)
 
 
 def pays(evaluate: Evaluator, max_order: int, seed: int) -> bool:
