@@ -7,6 +7,8 @@ lies, and each curve has a weight that makes up for having been drawn oftener.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,8 +17,6 @@ from ..inputs import Inputs
 from ._evaluate import Evaluator
 from ._pilot import FEW_INPUTS, Look
 
-KNOTS = 32
-"""Knots of an input with many values, to begin with."""
 MOST_KNOTS = 160
 """Knots up to which intervals are halved where curves jump."""
 JUMP = 1 / 50
@@ -31,21 +31,53 @@ BACKGROUNDS = (0.5, 0.0, 0.25, 0.25)
 that was seen at a point, and in proportion to the square of that."""
 UNEVEN_BACKGROUNDS = (0.3, 0.2, 0.25, 0.25)
 """The same where rare points carry much of the variance."""
-CHECK_POINTS = 32
-"""Points at which a curve is checked, one in each of equal strata."""
 
 
-def first_knots(inputs: Inputs, coordinate: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Reading:
+    """How closely the curves of a function are read and checked.
+
+    Attributes
+    ----------
+    knots : int
+        Knots of an input with many values, to begin with.
+    curves : int
+        Curves for each family, by which the functions are chosen.
+    families : int
+        Families by which an input's functions are checked, at most; 2 at least.
+    points : int
+        Points at which a curve is checked, one in each of equal strata.
+    functions : int
+        Functions of one input, at most: fewer than the points.
+    part : float
+        Of the tolerance, what the orders may lose.
+    """
+
+    knots: int
+    curves: int
+    families: int
+    points: int
+    functions: int
+    part: float
+
+
+THOROUGH = Reading(knots=32, curves=4, families=6, points=32, functions=24, part=0.5)
+"""For functions of which nothing is known."""
+FRUGAL = Reading(knots=12, curves=3, families=4, points=12, functions=10, part=1.0)
+"""For smooth functions whose evaluations are dear: about a fifth of the evaluations."""
+
+
+def first_knots(inputs: Inputs, coordinate: int, reading: Reading) -> np.ndarray:
     """Knots of one input, also among the values that are rare beside a frequent one.
 
     The latter up to `FEW_INPUTS` inputs: every knot of every input is on every curve.
     """
-    knots = inputs.knots(KNOTS, coordinate=coordinate)
+    knots = inputs.knots(reading.knots, coordinate=coordinate)
     few = inputs.dim <= FEW_INPUTS
-    if not few or not inputs.discrete(coordinate) or len(knots) >= KNOTS:
+    if not few or not inputs.discrete(coordinate) or len(knots) >= reading.knots:
         return knots
     values, _ = inputs.support(coordinate)
-    rows = np.linspace(0, len(values) - 1, min(len(values), KNOTS)).round().astype(int)
+    rows = np.linspace(0, len(values) - 1, min(len(values), reading.knots)).round().astype(int)
     return np.union1d(knots, values[rows])
 
 
@@ -109,7 +141,9 @@ def density_ratio(f: Tensor, mass: Tensor, look: Look, bins: Tensor, j: int) -> 
     """
     square = (f - look.centre).square() @ look.share
     plain, tilted, large, largest = _mixture(look)
-    density = plain + mass @ (large * square + largest * square.square() / look.fourth())
+    # Of a constant function every square is 0, and so is the mean of their squares.
+    extreme = square.square() / max(look.fourth(), 1e-300)
+    density = plain + mass @ (large * square + largest * extreme)
     if tilted:
         density = density + tilted * look.rare.ratio(bins, without=j)
     return 1 / density
@@ -182,27 +216,27 @@ def hat_moments(inputs: Inputs, knots: np.ndarray, coordinate: int) -> np.ndarra
     return gram
 
 
-def check_cost(inputs: Inputs) -> int:
+def check_cost(inputs: Inputs, reading: Reading) -> int:
     """Evaluations that checking the curves of one family along every input takes, at most."""
-    return RELATIVES * int(np.minimum(inputs.support_sizes, CHECK_POINTS).sum())
+    return RELATIVES * int(np.minimum(inputs.support_sizes, reading.points).sum())
 
 
 def check_points(
-    evaluate: Evaluator, look: Look, j: int, generator: torch.Generator
+    evaluate: Evaluator, look: Look, j: int, count: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """CHECK_POINTS values of input j and what each stands for, of mean 1.
+    """So many values of input j and what each stands for, of mean 1.
 
     One from each of equal strata; where rare values of the input may matter, those are equal
     strata of a distribution in which such values are frequent.
     """
     inputs = evaluate.inputs
     like = {"device": evaluate.device, "dtype": torch.float64}
-    strata = torch.arange(CHECK_POINTS, **like)
-    u = (strata + torch.rand(CHECK_POINTS, generator=generator, **like)) / CHECK_POINTS
+    strata = torch.arange(count, **like)
+    u = (strata + torch.rand(count, generator=generator, **like)) / count
     mass = torch.ones_like(u)
     if look.tilt is not None or inputs.uneven:
         u, mass = (look.tilt or look.rare).along(j, u)
-        mass = mass * CHECK_POINTS / mass.sum()
+        mass = mass * count / mass.sum()
     return inputs.quantile(u, torch.full_like(u, j, dtype=torch.long)), mass
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -86,6 +88,8 @@ class Evaluator:
         What a result must say of the function, if anything.
     evaluations : int
         Points evaluated so far, those of the checks included.
+    pace : float
+        Seconds of an evaluation in the fastest call so far.
     dtype, device
         In which points are drawn: float32 where the function is no more precise and the inputs'
         values are told apart by it, else float64.
@@ -130,6 +134,7 @@ class Evaluator:
         self.said = function.said if isinstance(function, Estimator) else ""
         self.inputs = inputs
         self.evaluations = 0
+        self.pace = math.inf
         self._changes_points = False
         self._copy = True
         self.device = _device(function, device)
@@ -283,7 +288,9 @@ class Evaluator:
         while start < len(x):
             rows = self._batches.next(len(x) - start)
             with self._batches.step(rows):
+                began = time.perf_counter()
                 parts.append(self._values(x[start : start + rows]))
+                self.pace = min(self.pace, (time.perf_counter() - began) / rows)
             start += rows
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 

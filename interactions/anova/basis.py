@@ -25,9 +25,10 @@ from torch import Tensor
 
 from ..inputs import Inputs
 from ._curves import (
-    CHECK_POINTS,
     RELATION,
     RELATIVES,
+    THOROUGH,
+    Reading,
     backgrounds,
     check_cost,
     check_points,
@@ -45,14 +46,9 @@ from ._pilot import Look
 
 SEEN = 8
 """Points that carry the variance of an uneven function, on which every input has a knot."""
-FAMILIES = 6
-"""Families by which an input's functions are checked, at most; 2 at least."""
 UNEVEN_FAMILIES = 16
-"""The same where rare points carry much of the variance."""
-CURVES = 4
-"""Curves for each family, by which the functions are chosen."""
-MOST_FUNCTIONS = 24
-"""Functions of one input, at most."""
+"""Families by which an input's functions are checked, at most, where rare points carry much of the
+variance."""
 OUTSIDE = (4.0, 2.0, 1.0, 0.5, 0.25)
 """Share of variance that all curves together may keep outside of the basis, in units of the
 tolerance. As a rule most of it is of high order and no loss to the orders that are measured, so
@@ -166,11 +162,12 @@ def adapted(
     budget: int,
     sample: int,
     generator: torch.Generator,
+    reading: Reading = THOROUGH,
 ) -> Adapted:
     """Choose the functions of every input, all functions of an ensemble counting alike.
 
-    Functions are kept, the most important first, until the orders lose about half of the
-    tolerance, or no more than the noise of so many products in a sample as large as can be
+    Functions are kept, the most important first, until the orders lose about the reading's part
+    of the tolerance, or no more than the noise of so many products in a sample as large as can be
     afforded.
 
     Parameters
@@ -182,20 +179,21 @@ def adapted(
         that the basis is for.
     """
     inputs, total = evaluate.inputs, look.total
-    grids = [first_knots(inputs, j) for j in range(inputs.dim)]
-    price = family_cost(inputs)
-    seen = SEEN if look.uneven and budget >= 2 * (price + CURVES * SEEN * inputs.dim) else 0
-    most = UNEVEN_FAMILIES if look.uneven else FAMILIES
-    families = min(most, budget // (price + CURVES * seen * inputs.dim))
-    stop = evaluate.evaluations + budget - families * check_cost(inputs)
+    grids = [first_knots(inputs, j, reading) for j in range(inputs.dim)]
+    price = family_cost(inputs, reading)
+    seen = SEEN if look.uneven and budget >= 2 * (price + reading.curves * SEEN * inputs.dim) else 0
+    most = UNEVEN_FAMILIES if look.uneven else reading.families
+    families = min(most, budget // (price + reading.curves * seen * inputs.dim))
+    stop = evaluate.evaluations + budget - families * check_cost(inputs, reading)
     weight = look.share
     knots, values, carried = _choose(
-        evaluate, look, grids, CURVES * families, seen, tolerance, stop, generator
+        evaluate, look, grids, families, seen, tolerance, stop, generator, reading
     )
     outside = []
     for j in range(inputs.dim):
         family = families_of(evaluate, look, families, generator)
-        outside.append(_outside(evaluate, look, knots[j], values[j], *family, j, generator))
+        like = (evaluate, look, knots[j], values[j], *family, j, generator)
+        outside.append(_outside(*like, reading.points))
     # [d, Q + 1, m] each: of single curves, of relatives, of different families.
     single, related, unrelated = (torch.stack(a) for a in zip(*outside, strict=True))
     every = torch.arange(inputs.dim)
@@ -215,29 +213,30 @@ def adapted(
             joint = (related - unrelated)[every, last].sum(dim=0)
             lost = lost + joint / RELATION ** (max_order - 1)
         left_out = torch.where(total > 0, lost / total, 0.0).cpu().numpy()
-        if left_out.mean() <= tolerance / 2:
+        if left_out.mean() <= tolerance * reading.part:
             break
     return Adapted(knots, values, kept, left_out)
 
 
-def family_cost(inputs: Inputs) -> int:
+def family_cost(inputs: Inputs, reading: Reading = THOROUGH) -> int:
     """Evaluations that `adapted` takes for one family of backgrounds; it takes 2 at least."""
-    knots = sum(len(first_knots(inputs, j)) for j in range(inputs.dim))
-    return CURVES * knots + check_cost(inputs)
+    knots = sum(len(first_knots(inputs, j, reading)) for j in range(inputs.dim))
+    return reading.curves * knots + check_cost(inputs, reading)
 
 
 def _choose(
     evaluate: Evaluator,
     look: Look,
     grids: list[np.ndarray],
-    curves: int,
+    families: int,
     seen: int,
     tolerance: float,
     stop: int,
     generator: torch.Generator,
+    reading: Reading,
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Knots [d, G], functions there [d, G, Q] and the shares that they carry [d, Q]."""
-    inputs = evaluate.inputs
+    inputs, curves = evaluate.inputs, reading.curves * families
     background, bins = backgrounds(evaluate, look, curves, generator)
     telling = look.x[look.where_it_varies(seen, generator)].double().cpu().numpy()
     found = []
@@ -252,7 +251,7 @@ def _choose(
         part = density_ratio(f, mass, look, bins, j) / curves
         f = f - torch.tensordot(mass, f, dims=1)
         moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
-        some, functions = _karhunen_loeve(moment, gram)
+        some, functions = _karhunen_loeve(moment, gram, reading.functions)
         if not len(some) and len(grid) > 1:
             # An input that moves nothing has a function too, for orders that need one.
             some, functions = moment.new_zeros(1), _linear(torch.as_tensor(grid).to(f), gram)
@@ -260,8 +259,8 @@ def _choose(
     dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
     knots = torch.empty(dim, size, **like)
-    values = torch.zeros(dim, size, MOST_FUNCTIONS, **like)
-    carried = torch.zeros(dim, MOST_FUNCTIONS, **like)
+    values = torch.zeros(dim, size, reading.functions, **like)
+    carried = torch.zeros(dim, reading.functions, **like)
     for j, (grid, some, functions) in enumerate(found):
         g, q = functions.shape
         knots[j] = torch.as_tensor(np.append(grid, grid[-1] + np.arange(1, size - g + 1)))
@@ -274,17 +273,17 @@ def _choose(
     return knots, values, carried.cpu().numpy()
 
 
-def _karhunen_loeve(moment: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
+def _karhunen_loeve(moment: Tensor, gram: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The eigenfunctions of a moment [G, G]: what they carry [q], and their knot values [G, q]."""
     values, vectors = torch.linalg.eigh(gram)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     carried, vectors = torch.linalg.eigh(root @ moment @ root)
     exist = carried > NOTHING
     carried, vectors = carried[exist].flip(0), vectors[:, exist].flip(1)
-    functions = (moment @ root @ vectors)[:, :MOST_FUNCTIONS]
+    functions = (moment @ root @ vectors)[:, :most]
     functions = functions - gram.sum(dim=0) @ functions
     scale = (functions * (gram @ functions)).sum(dim=0).sqrt()
-    return carried[:MOST_FUNCTIONS], functions / scale
+    return carried[:most], functions / scale
 
 
 def _linear(grid: Tensor, gram: Tensor) -> Tensor:
@@ -354,6 +353,7 @@ def _outside(
     bins: Tensor,
     j: int,
     generator: torch.Generator,
+    count: int,
 ) -> Tensor:
     """Mean products [3, Q + 1, m] of the parts of curves that a basis of input j cannot express.
 
@@ -362,9 +362,9 @@ def _outside(
     other families, which have only the effect of input j alone in common. The part outside is the
     residual of a least-squares fit at fresh points, not the knots at which the functions were read.
     """
-    points, mass = check_points(evaluate, look, j, generator)
+    points, mass = check_points(evaluate, look, j, count, generator)
     curves = curves_at(evaluate, background, points, j).unflatten(1, (-1, RELATIVES))
-    part = density_ratio(curves[:, :, 0], mass / CHECK_POINTS, look, bins, j)
+    part = density_ratio(curves[:, :, 0], mass / count, look, bins, j)
     functions = interpolate(points[:, None], knots[None], values[None]).squeeze(1)
     # Points that stand for more count more, in the fit as in the means.
     root = mass.sqrt()
@@ -396,5 +396,5 @@ def _outside(
         for c in (curves, along)
     )
     rest = whole.sum(dim=1, keepdim=True) - explained.cumsum(dim=1)
-    free = CHECK_POINTS - torch.arange(1, rest.shape[1] + 1).to(rest)
+    free = count - torch.arange(1, rest.shape[1] + 1).to(rest)
     return rest / free[:, None]

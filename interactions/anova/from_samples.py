@@ -48,9 +48,10 @@ def order_spectrum_from_samples(
     """Variance by interaction order from evaluations the user already has.
 
     The kernel estimator needs no more than plain points drawn from `inputs` and values there.
-    One part in 33 of the points centres the values; the rest is measured. With no function to look
-    at, its basis is polynomials: what they leave out counts as above max_order, and `left_out` is
-    as much as may lie there.
+    One part in 33 of the points centres the values; the rest is measured, with surrogates fitted to
+    thirds of it (`order_spectrum`'s "surrogate") unless the fits would take more than seconds.
+    With no function to look at, its basis is polynomials: what they leave out counts as above
+    max_order, and `left_out` is as much as may lie there.
 
     Parameters
     ----------

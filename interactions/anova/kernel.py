@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,14 +29,12 @@ from ._doubt import doubted, stability
 from ._evaluate import Evaluator
 from ._limits import ended, most_in_memory, most_in_time, what_would_do
 from ._pairs import Sample, pair_means
-from ._pilot import Look, first_look
-from ._tilt import PLAIN
-from .basis import Adapted, Basis, adapted, family_cost, number_of_products, polynomials
+from ._prepare import Prepared, draw, in_blocks, join, prepare
+from .basis import Basis, number_of_products, polynomials
+from .surrogate import FOLDS, LEAST_TRAINING, MOST_FIT, adjusted_pairs, fit_work
 
 BLOCKS_OF_SAMPLES = 32
 """Blocks of points that a user has, who may have few."""
-PILOT = 2**13
-"""Points of the pilot, whose values centre the functions and plan the size of the sample."""
 DEFAULT_BUDGET = 2**20
 """Evaluations that a measurement of up to 256 inputs may spend by default."""
 BUDGET_PER_INPUT = 2**12
@@ -45,29 +42,11 @@ BUDGET_PER_INPUT = 2**12
 CHECKED = 32
 """One in so many points of the sample is paired with another, to check the answer without a
 basis."""
+FIRST_PART = 0.55
+"""Part of what the pilot says is needed that is drawn first, where a surrogate adjusts it."""
 GROWTH = 8
 """A sample that misses the tolerance grows by one part in so many at least, by a half at most: what
 it says of its error is rough."""
-
-
-class Prepared(NamedTuple):
-    """What is settled before the sample is drawn, from points that are not used again.
-
-    Attributes
-    ----------
-    pilot : Sample
-        A small sample, centred, whose spectrum plans the size of the large one.
-    look : Look
-        What the first points show: the functions' means, and how to draw the sample.
-    basis : Adapted
-    generator : torch.Generator
-        The stream of random points, just behind those used up.
-    """
-
-    pilot: Sample
-    look: Look
-    basis: Adapted
-    generator: torch.Generator
 
 
 def kernel_spectrum(
@@ -90,74 +69,27 @@ def kernel_spectrum(
     return prepared_spectrum(evaluate, prepare(evaluate, **settings, seed=seed), **settings)
 
 
+def surrogate_spectrum(
+    evaluate: Evaluator,
+    *,
+    max_order: int,
+    tolerance: float,
+    budget: int | None,
+    seed: int,
+) -> OrderSpectrum:
+    """The same from a third of the evaluations or less, where arithmetic is cheap beside them.
+
+    A smaller pilot (2^11 points) and fewer curves choose the basis, unless the function is not
+    smooth or rare points carry it, and a surrogate takes the noise out of the sample (`surrogate`).
+    """
+    budget = default_budget(evaluate.inputs.dim) if budget is None else budget
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
+    prepared = prepare(evaluate, **settings, seed=seed, surrogate=True)
+    return prepared_spectrum(evaluate, prepared, **settings)
+
+
 def default_budget(dim: int) -> int:
     return max(DEFAULT_BUDGET, BUDGET_PER_INPUT * dim)
-
-
-def prepare(
-    evaluate: Evaluator, *, max_order: int, tolerance: float, budget: int, seed: int
-) -> Prepared:
-    """Draw the pilot and choose the basis, for a quarter and a third of the budget at most."""
-    left = budget - evaluate.evaluations
-    # Half for the pilot, 16 points per block and as many halves of tilted ones, a third for the
-    # basis, two families at least, and the rest for the sample.
-    least = max(2 * 24 * BLOCKS, 3 * 2 * family_cost(evaluate.inputs))
-    if left < least:
-        raise ValueError(
-            f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
-            f"{evaluate.inputs.dim} inputs, the budget is {budget:,}"
-        )
-    evaluate.bar.within(budget)
-    # Half as many tilted points join them, and all are held with their bins and values.
-    held = 3 * (5 * evaluate.inputs.dim + 12 * (evaluate.outputs or 1))
-    n = max(16, min(PILOT, left // 4, evaluate.memory // 4 // held) // BLOCKS)
-    generator = torch.Generator(evaluate.device).manual_seed(seed)
-    look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
-    basis = adapted(
-        evaluate,
-        look,
-        max_order=max_order,
-        tolerance=tolerance,
-        budget=left // 3,
-        sample=budget,
-        generator=generator,
-    )
-    weight = torch.ones_like(look.weight)
-    if look.tilt is not None:
-        weight = look.tilt.weight(look.bins, PLAIN)
-    pilot = _in_blocks(look.x[first], (look.f - look.centre)[first], weight[first])
-    return Prepared(pilot, look, basis, generator)
-
-
-def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
-    """A fresh sample of n points in every block, its values centred and weighted.
-
-    Few at a time, for their values come in float64.
-    """
-    inputs, tilt = evaluate.inputs, prepared.look.tilt
-    like = {"generator": prepared.generator, "dtype": evaluate.dtype}
-    rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * ((evaluate.outputs or 1) + inputs.dim)))
-    parts = []
-    for start in range(0, n, rows):
-        size = BLOCKS * min(rows, n - start)
-        if tilt is None:
-            x = inputs.sample(size, **like)
-            weight = torch.ones(size, dtype=torch.float64, device=x.device)
-        else:
-            drawn = tilt.draw(size, PLAIN, **like)
-            x, weight = drawn.x, drawn.weight
-        parts.append(_in_blocks(x, evaluate(x) - prepared.look.centre, weight))
-    return join(parts)
-
-
-def _in_blocks(x: Tensor, f: Tensor, weight: Tensor, blocks: int = BLOCKS) -> Sample:
-    """Points, centred values and weights as a sample, in the type of the points."""
-    parts = (x, f * weight[:, None], weight)
-    return Sample(*(a.to(x.dtype).unflatten(0, (blocks, -1)) for a in parts))
-
-
-def join(samples: list[Sample]) -> Sample:
-    return Sample(*(torch.cat(parts, dim=1) for parts in zip(*samples, strict=True)))
 
 
 def prepared_spectrum(
@@ -169,9 +101,11 @@ def prepared_spectrum(
 
     def measure(sample: Sample) -> tuple[OrderSpectrum, np.ndarray]:
         constant = evaluate.is_constant(_second_moment(sample).mean(axis=1))
-        spectrum, needed = _spectrum(sample, basis, max_order, tolerance, evaluate.memory, constant)
+        spectrum, needed = _spectrum(
+            sample, basis, max_order, tolerance, evaluate.memory, constant, prepared.surrogate
+        )
         evaluate.bar.reached(spectrum.share_standard_error, tolerance)
-        method = f"ANOVA kernel ({_products(basis, max_order)} products by order)"
+        method = f"{_method(prepared.surrogate)} ({_products(basis, max_order)} products by order)"
         spectrum = replace(
             spectrum, method=method, evaluations=evaluate.evaluations, left_out=basis.left_out
         )
@@ -196,7 +130,9 @@ def prepared_spectrum(
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
         have = sample.x.shape[1]
-        wanted = max(math.ceil(needed[0] / BLOCKS), 4)
+        # Surrogates of more points leave less over than that of the pilot.
+        part = FIRST_PART if prepared.surrogate and not have else 1.0
+        wanted = max(math.ceil(part * needed[0] / BLOCKS), 4)
         if have:
             wanted = min(max(wanted, have + have // GROWTH, have + 1), have + have // 2 + 1)
         # The check afterwards takes a part.
@@ -232,14 +168,23 @@ def kernel_spectrum_from_samples(
     values = y.reshape(len(x), -1)
     centre = values[:n].double().mean(dim=0)
     values = (values[measured] - centre.to(values)).to(x.dtype)
-    sample = _in_blocks(x[measured], values, torch.ones(n * blocks).to(values), blocks)
+    sample = in_blocks(x[measured], values, torch.ones(n * blocks).to(values), blocks)
     rounding = 8 * torch.finfo(y.dtype).eps * y.abs().max().item()
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * blocks)
-    spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant)
-    method = f"ANOVA kernel (degree {'/'.join(map(str, basis.degrees))} by order)"
+    m = values.shape[1]
+    surrogate = (
+        n * blocks >= FOLDS * LEAST_TRAINING
+        and fit_work(n * blocks, m, inputs.dim, max_order) <= MOST_FIT
+    )
+    spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant, surrogate)
+    method = f"{_method(surrogate)} (degree {'/'.join(map(str, basis.degrees))} by order)"
     spectrum = replace(spectrum, method=method, left_out=np.full(len(spectrum.variance), np.nan))
     return spectrum if y.ndim == 2 else spectrum.output(0)
+
+
+def _method(surrogate: bool) -> str:
+    return "ANOVA kernel with a surrogate" if surrogate else "ANOVA kernel"
 
 
 def _products(basis: Basis, max_order: int) -> str:
@@ -254,6 +199,7 @@ def _spectrum(
     tolerance: float,
     memory: int,
     constant: np.ndarray,
+    surrogate: bool,
 ) -> tuple[OrderSpectrum, np.ndarray]:
     """Spectrum of a sample of centred values, and the points its tolerance would need, [2].
 
@@ -265,7 +211,7 @@ def _spectrum(
     for start in range(0, len(constant), step):
         some = sample._replace(f=sample.f[..., start : start + step])
         own = constant[start : start + step]
-        part, points = _spectrum_of_some(some, basis, max_order, tolerance, memory, own)
+        part, points = _spectrum_of_some(some, basis, max_order, tolerance, memory, own, surrogate)
         parts.append(part)
         needed = np.maximum(needed, points)
     arrays = {
@@ -296,12 +242,14 @@ def _spectrum_of_some(
     tolerance: float,
     memory: int,
     constant: np.ndarray,
+    surrogate: bool,
 ) -> tuple[OrderSpectrum, np.ndarray]:
-    pairs = [
-        pair_means(sample, basis, order=k, memory=memory).cpu().numpy()
-        for k in range(1, max_order + 1)
-    ]
-    both = total_pairs(sample)
+    if surrogate:
+        pairs, both = adjusted_pairs(sample, basis, max_order, memory)
+    else:
+        orders = range(1, max_order + 1)
+        pairs = [pair_means(sample, basis, order=k, memory=memory).cpu().numpy() for k in orders]
+        both = total_pairs(sample)
     parts = np.stack([*pairs, both - sum(pairs)], axis=1)
     variance = array_mean(parts)
     total = np.where(constant, np.nan, variance.mean.sum(axis=-1))[:, None]

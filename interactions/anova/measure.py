@@ -16,6 +16,7 @@ from ..models import as_inputs
 from ..spectrum import OrderSpectrum
 from ._caveat import with_caveat
 from ._evaluate import Evaluator
+from ._prepare import prepare
 from .differences import DEFAULT_BUDGET as DIFFERENCES_BUDGET
 from .differences import differences_spectrum, least_evaluations
 from .distillation import distillation_spectrum
@@ -23,8 +24,8 @@ from .exact import GridTooLargeError, exact_spectrum, most_grid_points
 from .kernel import (
     default_budget,
     kernel_spectrum,
-    prepare,
     prepared_spectrum,
+    surrogate_spectrum,
 )
 from .trees import whole_spectrum
 
@@ -94,16 +95,21 @@ def order_spectrum(
         Marginals. A data frame stands for Empirical(frame).
     max_order : int, optional
         Orders 1 .. max_order are told apart; the rest is one number. Default: 3, or d if fewer.
-    method : "auto", "exact", "differences", "kernel" or "distillation", a key of METHODS
+    method : "auto", "exact", "differences", "kernel", "surrogate" or "distillation": a METHODS key
         "exact" is a tensor grid, for few inputs, corrected by random ones: its error is rounding
         for smooth functions and sampled for others; "differences" is Monte Carlo, unbiased for any
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
-        bounds it); "distillation" is the paper's way, boosted trees, to compare with (biased, no
+        bounds it); "surrogate" is the kernel with most of its noise taken out by a fit to a part of
+        the points (unbiased too): a third of the evaluations or less, for more arithmetic;
+        "distillation" is the paper's way, boosted trees, to compare with (biased, no
         standard error). "auto" reads a tree ensemble's own trees where they are all of the function
         (`tree_spectrum`), takes "exact" where a grid of 2^20 points fits budget and memory
         (5 inputs, 20 of two values each) and converges, else "kernel" where it leaves out no more
-        than the tolerance (or .01), else "differences" where the budget allows.
+        than the tolerance (or .01), else "differences" where the budget allows. In place
+        of the kernel it takes "surrogate" where evaluations, which it times, are so slow that those
+        saved take twice as long as the fits: runs that are timed otherwise may differ, and the
+        result's `method` says which it was.
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
@@ -113,7 +119,7 @@ def order_spectrum(
         Working memory in bytes (default 2^28), what the function allocates in a call included,
         the function's own data and the rows of Empirical inputs not.
     seed : int
-        The same seed gives the same result on one device.
+        The same seed gives the same result on one device, by the same method.
     device : optional
         Where points are drawn and the function is called. Default: the module's own, else CPU.
     progress : bool or str
@@ -228,13 +234,15 @@ def _monte_carlo_spectrum(
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
     most = default_budget(inputs.dim) + spent if budget is None else budget
     kernel = {"max_order": max_order, "tolerance": tolerance, "budget": most}
-    prepared = prepare(evaluate, **kernel, seed=seed)
+    prepared = prepare(evaluate, **kernel, seed=seed, surrogate=None)
     limit = max(tolerance, LEFT_OUT)
     least = least_evaluations(inputs.dim, max_order)
     # Of many functions a few may be rough: the result says of which, and the others are measured
     # for a small part of what differences of them all would cost.
     if np.mean(prepared.basis.left_out) <= limit:
         why = "kernel: one sample serves every function, and its basis leaves little out"
+        if prepared.surrogate:
+            why += "; evaluations take longer than fitting a surrogate"
     elif least > (DIFFERENCES_BUDGET if budget is None else budget - evaluate.evaluations):
         why = (
             f"kernel, though its basis may leave out more than {limit:.2g}: differences need "
@@ -251,6 +259,7 @@ METHODS: dict[str, Method] = {
     "exact": exact_spectrum,
     "differences": differences_spectrum,
     "kernel": kernel_spectrum,
+    "surrogate": surrogate_spectrum,
     "distillation": distillation_spectrum,
 }
 """The methods of `order_spectrum` by name. A `Method` from outside joins them by

@@ -20,8 +20,9 @@ from ._array_mean import BLOCKS, array_mean
 from ._evaluate import Evaluator
 from ._limits import most_in_memory
 from ._pairs import Sample, feature_sums
+from ._prepare import draw, prepare
 from .basis import Basis
-from .kernel import draw, prepare, total_pairs
+from .kernel import total_pairs
 from .total_indices import BATCHES, measure_mean_order
 
 DEFAULT_BUDGET = 2**16

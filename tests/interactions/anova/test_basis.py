@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from interactions import Empirical, Inputs, Normal, Rademacher, Uniform, order_spectrum
 from interactions.anova._curves import hat_moments
 from interactions.anova._evaluate import Evaluator
+from interactions.anova._prepare import prepare
 from interactions.anova.basis import Adapted, number_of_products, polynomials
 from interactions.anova.exact import subset_variances
-from interactions.anova.kernel import prepare
 from interactions.planted import PlantedInteractions, Product
 
 

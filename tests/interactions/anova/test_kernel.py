@@ -22,12 +22,9 @@ from interactions import (
 from interactions.anova._array_mean import array_mean
 from interactions.anova._evaluate import Evaluator
 from interactions.anova._pairs import Sample, _dual, _primal
+from interactions.anova._prepare import Prepared, prepare
 from interactions.anova.basis import Adapted, Polynomials
-from interactions.anova.kernel import (
-    Prepared,
-    prepare,
-    prepared_spectrum,
-)
+from interactions.anova.kernel import prepared_spectrum
 from interactions.planted import PlantedInteractions, Product, ishigami, sine
 
 FIVE = Uniform(-1.0, 1.0, dim=5)

@@ -45,7 +45,7 @@ INPUTS = {
     "rows": Empirical(np.random.default_rng(0).integers(0, 4, size=(60, 4))),
     "many": Uniform(0.0, 1.0, dim=12),
 }
-METHODS = ("auto", "exact", "differences", "kernel", "distillation")
+METHODS = ("auto", "exact", "differences", "kernel", "surrogate", "distillation")
 BUDGETS = (1, 9, 256, 300, 700, 3000, 6001, 20_000)
 SETTINGS = list(itertools.product(METHODS, INPUTS, (1, 2), BUDGETS))
 

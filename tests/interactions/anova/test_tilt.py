@@ -14,8 +14,8 @@ from interactions.anova import _tilt
 from interactions.anova._doubt import STABILITY, Stability, _disagreement, doubted, stability
 from interactions.anova._evaluate import Evaluator
 from interactions.anova._pilot import first_look
+from interactions.anova._prepare import draw, prepare
 from interactions.anova._tilt import PLAIN, Tilt, rare_values, towards
-from interactions.anova.kernel import draw, prepare
 from interactions.inputs import Bernoulli
 from interactions.planted import PlantedInteractions
 from interactions.spectrum import OrderSpectrum

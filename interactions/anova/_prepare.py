@@ -1,0 +1,167 @@
+"""What is settled before the kernel's sample is drawn, and the drawing of it.
+
+A pilot centres the functions and plans the size of the sample, and curves along every input choose
+the basis. Where evaluations are dear, fewer points do, as long as the function is smooth and no
+rare points carry it: a surrogate then makes up for a smaller sample.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._array_mean import BLOCKS
+from ._curves import FRUGAL, THOROUGH, Reading
+from ._evaluate import Evaluator
+from ._pairs import Sample
+from ._pilot import Look, first_look
+from ._tilt import PLAIN
+from .basis import Adapted, adapted, family_cost
+from .surrogate import PROBE, pays
+
+PILOT = 2**13
+"""Points of the pilot, whose values centre the functions and plan the size of the sample."""
+FRUGAL_PILOT = 2**11
+"""The same where evaluations are dear."""
+LEAST_LOSS = 0.01
+"""Share of variance that a frugal reading may seem to lose at any tolerance."""
+
+
+class Prepared(NamedTuple):
+    """What is settled before the sample is drawn, from points that are not used again.
+
+    Attributes
+    ----------
+    pilot : Sample
+        A small sample, centred, whose spectrum plans the size of the large one.
+    look : Look
+        What the first points show: the functions' means, and how to draw the sample.
+    basis : Adapted
+    generator : torch.Generator
+        The stream of random points, just behind those used up.
+    surrogate : bool
+        Whether the sample is adjusted by a surrogate.
+    """
+
+    pilot: Sample
+    look: Look
+    basis: Adapted
+    generator: torch.Generator
+    surrogate: bool = False
+
+
+def prepare(
+    evaluate: Evaluator,
+    *,
+    max_order: int,
+    tolerance: float,
+    budget: int,
+    seed: int,
+    surrogate: bool | None = False,
+) -> Prepared:
+    """Draw the pilot and choose the basis, for a quarter and a third of the budget at most.
+
+    A surrogate is prepared for with fewer evaluations; where it is None, only where it pays.
+    """
+    if surrogate is None:
+        affordable = budget - evaluate.evaluations >= PROBE + _least(evaluate, FRUGAL)
+        surrogate = affordable and pays(evaluate, max_order, seed)
+    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
+    ready = _read(evaluate, FRUGAL, **settings) if surrogate else None
+    if ready is not None:
+        return ready._replace(surrogate=True)
+    return _read(evaluate, THOROUGH, **settings)._replace(surrogate=surrogate)
+
+
+def _read(
+    evaluate: Evaluator,
+    reading: Reading,
+    *,
+    max_order: int,
+    tolerance: float,
+    budget: int,
+    seed: int,
+) -> Prepared | None:
+    """What a reading finds, or None where it is a frugal one and does not suffice."""
+    frugal = reading is FRUGAL
+    left = budget - evaluate.evaluations
+    price = family_cost(evaluate.inputs, reading)
+    least = _least(evaluate, reading)
+    if left < least:
+        raise ValueError(
+            f"the kernel method needs {evaluate.evaluations + least:,} evaluations at least for "
+            f"{evaluate.inputs.dim} inputs, the budget is {budget:,}"
+        )
+    evaluate.bar.within(budget)
+    # Half as many tilted points join them, and all are held with their bins and values.
+    held = 3 * (5 * evaluate.inputs.dim + 12 * (evaluate.outputs or 1))
+    pilot = FRUGAL_PILOT if frugal else PILOT
+    n = max(16, min(pilot, left // 4, evaluate.memory // 4 // held) // BLOCKS)
+    generator = torch.Generator(evaluate.device).manual_seed(seed)
+    look, first = first_look(evaluate, n * BLOCKS, left // 4, generator)
+    # A frugal reading is better than none.
+    thorough = frugal and budget - evaluate.evaluations >= 2 * _least(evaluate, THOROUGH)
+    if thorough and (look.uneven or not look.total.any()):
+        return None
+    # Closer knots than those of a frugal reading are left to a thorough one.
+    spent = min(left // 3, reading.families * price) if frugal else left // 3
+    basis = adapted(
+        evaluate,
+        look,
+        max_order=max_order,
+        tolerance=tolerance,
+        budget=spent,
+        sample=budget,
+        generator=generator,
+        reading=reading,
+    )
+    # Of a loss that is noise, and no more than that of a sample, nothing is made.
+    if thorough and basis.left_out.mean() > max(reading.part * tolerance, LEAST_LOSS):
+        return None
+    weight = torch.ones_like(look.weight)
+    if look.tilt is not None:
+        weight = look.tilt.weight(look.bins, PLAIN)
+    plan = in_blocks(look.x[first], (look.f - look.centre)[first], weight[first])
+    return Prepared(plan, look, basis, generator)
+
+
+def _least(evaluate: Evaluator, reading: Reading) -> int:
+    """Evaluations that a measurement needs, at least.
+
+    Half for the pilot, 16 points per block and as many halves of tilted ones, a third for the
+    basis, two families at least, and the rest for the sample.
+    """
+    return max(2 * 24 * BLOCKS, 3 * 2 * family_cost(evaluate.inputs, reading))
+
+
+def draw(evaluate: Evaluator, prepared: Prepared, n: int) -> Sample:
+    """A fresh sample of n points in every block, its values centred and weighted.
+
+    Few at a time, for their values come in float64.
+    """
+    inputs, tilt = evaluate.inputs, prepared.look.tilt
+    like = {"generator": prepared.generator, "dtype": evaluate.dtype}
+    rows = max(1, evaluate.memory // 16 // (8 * BLOCKS * ((evaluate.outputs or 1) + inputs.dim)))
+    parts = []
+    for start in range(0, n, rows):
+        size = BLOCKS * min(rows, n - start)
+        if tilt is None:
+            x = inputs.sample(size, **like)
+            weight = torch.ones(size, dtype=torch.float64, device=x.device)
+        else:
+            drawn = tilt.draw(size, PLAIN, **like)
+            x, weight = drawn.x, drawn.weight
+        parts.append(in_blocks(x, evaluate(x) - prepared.look.centre, weight))
+    return join(parts)
+
+
+def in_blocks(x: Tensor, f: Tensor, weight: Tensor, blocks: int = BLOCKS) -> Sample:
+    """Points, centred values and weights as a sample, in the type of the points."""
+    parts = (x, f * weight[:, None], weight)
+    return Sample(*(a.to(x.dtype).unflatten(0, (blocks, -1)) for a in parts))
+
+
+def join(samples: list[Sample]) -> Sample:
+    return Sample(*(torch.cat(parts, dim=1) for parts in zip(*samples, strict=True)))
