@@ -42,7 +42,9 @@ LIBRARY = {
         "saving",
         "plots",
     },
-    "networks": {"inputs", "dropout"},
+    "penalty": {"inputs", "spectrum"},
+    "networks": {"inputs", "dropout", "penalty"},
+    "error": {"arrays", "inputs", "printing", "saving", "anova"},
     "rate_sweep": {"inputs", "dropout", "progress", "anova", "saving"},
 }
 LIBRARY = {
