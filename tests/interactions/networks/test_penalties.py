@@ -72,7 +72,7 @@ def test_gradients_of_every_member_are_those_of_autograd(activation) -> None:
 
 
 def test_a_batch_of_penalised_members_is_a_loop_over_them() -> None:
-    """With dropout, minibatches and a rule that looks ahead, members of all kinds beside another."""
+    """With dropout, minibatches and a rule that looks ahead, members of all kinds together."""
     dropout = [Dropout(hidden=0.25), Dropout(), Dropout(), Dropout(inputs=0.5)]
     options = {"steps": 20, "stop": Tolerance(0.0, of="loss")}
     for size in (None, 5):
