@@ -143,7 +143,7 @@ def fit_in_a_loop(
 
     The loss is squared. `penalty(model, x)` joins it, a mean over points, for every member at its
     own batch; with `mix` its batches are mixed (`mixup`) at that strength. Batches are those of
-    `fit`, and a batch's rows of one size; masks are the ensemble's, off for the penalty.
+    `fit`, training sets all of one size; masks are the ensemble's, off for the penalty.
     """
     optimizer = torch.optim.Adam([ensemble.flat], lr=learning_rate)
     decay = None
@@ -154,6 +154,10 @@ def fit_in_a_loop(
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         for step, (x, y, weight) in enumerate(batches, start=1):
+            if isinstance(weight, Tensor):
+                # What fills up the last batch of an epoch is no point of it.
+                rows = int((weight[0] > 0).sum())
+                x, y, weight = x[:, :rows], y[:, :rows], weight[:, :rows]
             x, y = (t.expand(ensemble.members, *t.shape[-2:]) for t in (x, y))
             if mix > 0:
                 pairs = [mixup(own, target, alpha=mix) for own, target in zip(x, y, strict=True)]

@@ -61,7 +61,7 @@ def test_a_little_training_brings_a_penalty_nearer_its_law_than_dropout_to_one_m
     out = out.set_index(["profile", "order"])
     off = (out["reached"] - out["asked"]).abs()
     assert (off["survival .5"] < 0.1).all()
-    assert off["input dropout 0.5", 1] > 0.2
+    assert off["input dropout 0.5", 1] > 0.15
     assert out.loc[("input dropout 0.5", 1), "law"] == pytest.approx(0.765, abs=0.01)
     assert (out.loc["none", "asked"] == 1).all()
     assert torch.isfinite(torch.tensor(out["standard_error"].to_numpy())).all()

@@ -136,7 +136,7 @@ def test_a_penalty_is_swept_in_the_optimizer_or_in_the_step_alike(data) -> None:
 
 def half_squares(strength: float):
     """What `decayed` adds to the gradient, as a penalty."""
-    return lambda model, x: strength / 2 * sum(p.square().sum() for p in model.parameters())
+    return lambda model, x: strength * sum(p.square().sum() for p in model.parameters())
 
 
 def test_a_penalty_of_the_model_joins_the_loss(data) -> None:
