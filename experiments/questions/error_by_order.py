@@ -104,7 +104,7 @@ PRESETS = {
         samples=64,
         width=8,
         depth=1,
-        budget=2**13,
+        budget=2**14,
     ),
     ("controlled", "quick"): Settings(
         targets=("noise", "mixture"),

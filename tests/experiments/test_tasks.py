@@ -243,4 +243,4 @@ def test_mixed_batches_are_learned_in_the_loop() -> None:
     how = {"steps": 200, "learning_rate": 1e-2}
     tasks.fit_in_a_loop(ensemble, samples, seed=0, mix=1.0, **how)
     with torch.no_grad():
-        assert (ensemble(x[0]) - x[0]).abs().max() < 0.2
+        assert (ensemble(x[0]) - x[0]).abs().mean() < 0.15
