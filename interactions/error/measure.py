@@ -114,7 +114,9 @@ def _from_function(
 
     def errors(x: Tensor) -> Tensor:
         apart = answers(x)
-        return _with_means(apart - target(x).reshape(-1, 1).to(apart))
+        with torch.no_grad():
+            truth = target(x)
+        return _with_means(apart - truth.reshape(-1, 1).to(apart))
 
     spectrum = order_spectrum(errors, inputs, max_order=max_order, **options)
     points = inputs.sample(FRESH, generator=options["seed"] + 1)
