@@ -17,7 +17,7 @@ mean square is noise, and what lies above max_order or outside of the polynomial
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ def error_by_order(
 
 
 def _from_function(
-    answers: Model, target: Model, inputs: Inputs, max_order: int, options: dict
+    answers: Model, target: Model, inputs: Inputs, max_order: int, options: dict[str, Any]
 ) -> ErrorByOrder:
     """By `order_spectrum` of all errors at once; means and test error from points."""
 
@@ -129,13 +129,9 @@ def _from_function(
     models = _models_of(variance.shape[-1])
     above = _combined(variance, models)
     scale = models / max(models - 1, 1)
-    measured = np.stack(
-        [
-            (bound := error[:, :models].mean(axis=1)),
-            error[:, models] + (bound + error[:, models]) * scale / models,
-            (bound + error[:, models]) * scale,
-        ]
-    )
+    of_each, of_mean = error[:, :models].mean(axis=1), error[:, models]
+    of_variance = (of_each + of_mean) * scale
+    measured = np.stack([of_each, of_mean + of_variance / models, of_variance])
     over = _over_models(variance, models)
     values = np.concatenate([zero.values, above], axis=1)
     measured = np.concatenate([zero.squared_error, measured**2], axis=1)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..penalty import OrderPenalty
 from .ensemble import MLPEnsemble, layer_views
 from .gradients import Network, Pass, Scratch, backward, forward
 from .graphs import Recorded
@@ -188,19 +189,19 @@ class Block:
             )
             loss, derivative = self._loss(passed.outputs, y, weight)
         backward(derivative, passed, self._in_training, self._gradient_views, self._scratch)
-        if compared is not None and counts is not None:
-            self._add_order_penalty(compared, counts)
+        if self._penalty is not None and compared is not None and counts is not None:
+            self._add_order_penalty(self._penalty, compared, counts)
         self._optimizer.add_penalties(self._gradient, self.state.parameters)
         outcome = self.state.outcome
         outcome.masked_fill_(~torch.isfinite(loss) & (outcome == RUNNING), DIVERGED)
         self._optimizer.step(self.state, self._gradient, size, shrink, root)
 
-    def _add_order_penalty(self, compared: Tensor, counts: Tensor) -> None:
+    def _add_order_penalty(self, penalty: OrderPenalty, compared: Tensor, counts: Tensor) -> None:
         """Add the gradient of the order penalty of the networks as they answer at test time."""
         scratch, views = self._penalty_scratch, self._penalty_views
         passed = forward(compared, self._in_eval, scratch)
         answers = passed.outputs.unflatten(1, (-1, counts.shape[1]))
-        derivative = self._penalty.derivative(answers, counts).flatten(1, 2)
+        derivative = penalty.derivative(answers, counts).flatten(1, 2)
         backward(derivative * self._strength, passed, self._in_eval, views, scratch)
         self._gradient.add_(self._penalty_gradient)
 

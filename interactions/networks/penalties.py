@@ -79,8 +79,9 @@ def member_penalties(
     ValueError
         For penalties that are not as many as the members, or of other inputs than theirs.
     """
-    alone = given is None or isinstance(given, OrderPenalty)
-    penalties = [given] * ensemble.members if alone else list(given)
+    if given is None or isinstance(given, OrderPenalty):
+        given = [given] * ensemble.members
+    penalties = list(given)
     if len(penalties) != ensemble.members:
         raise ValueError(
             f"order_penalty must be one penalty or one for each of {ensemble.members} members, "

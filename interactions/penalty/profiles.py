@@ -64,10 +64,10 @@ class Differences:
     @cached_property
     def profile(self) -> np.ndarray:
         """The weight of every order, [d]."""
-        k = np.arange(1, self.dim + 1)
         if self.sets:
             return of_sets(self.dim) @ np.array(self.sets)
-        return sum(b * special.comb(k, j) for j, b in enumerate(self.mixed, start=1))
+        k, j = np.ogrid[1 : self.dim + 1, 1 : len(self.mixed) + 1]
+        return special.comb(k, j) @ np.array(self.mixed)
 
     @cached_property
     def form(self) -> np.ndarray:
