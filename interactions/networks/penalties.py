@@ -25,7 +25,7 @@ class MemberPenalties:
 
     def __init__(self, ensemble: MLPEnsemble, penalties: Sequence[OrderPenalty | None]) -> None:
         device = ensemble.flat.device
-        self._designs: dict[tuple, OrderPenalty] = {}
+        self._designs: dict[tuple[int, float | None, tuple[float, ...]], OrderPenalty] = {}
         self.kinds = []
         for penalty in penalties:
             if penalty is None or penalty.strength == 0:

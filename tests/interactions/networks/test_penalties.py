@@ -71,6 +71,27 @@ def test_gradients_of_every_member_are_those_of_autograd(activation) -> None:
             torch.testing.assert_close(result.snapshots[steps][i], wanted, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("kind", ["classic", "inverted"])
+def test_under_dropout_the_penalty_is_of_the_answers_at_test_time(kind: str) -> None:
+    """Masks are the same with and without it, so the steps differ by its gradient alone."""
+    penalty = PENALTIES[0]
+    steps = []
+    for own in (penalty, None):
+        network = ensemble([own], dropout=Dropout(inputs=0.25, hidden=0.5, kind=kind))
+        start = network.flat.detach().clone()
+        sgd = {"steps": 1, "optimizer": "sgd", "learning_rate": 0.1}
+        fit(network, Samples(X, Y), order_penalty=own, **sgd)
+        steps.append(network.flat.detach() - start)
+    network.flat.data.copy_(start)
+    generator = torch.Generator().manual_seed(member_seed(0, "penalty"))
+    drawn = torch.rand(1 + 3 * 16 * 3, generator=generator, dtype=torch.float64)
+    points, weight = penalty.points(None, drawn[1:].view(3, 16, 3), drawn[0])
+    values = network.eval().outputs(points.flatten(0, 1))[0].unflatten(0, (-1, 16))
+    value = penalty.strength * penalty.value(values, weight)
+    (gradient,) = torch.autograd.grad(value, network.flat)
+    torch.testing.assert_close(steps[0] - steps[1], -0.1 * gradient, rtol=0, atol=1e-10)
+
+
 def test_a_batch_of_penalised_members_is_a_loop_over_them() -> None:
     """With dropout, minibatches and a rule that looks ahead, members of all kinds together."""
     dropout = [Dropout(hidden=0.25), Dropout(), Dropout(), Dropout(inputs=0.5)]
