@@ -42,11 +42,11 @@ PROFILES: dict[str, Callable[[Planted, Inputs], OrderPenalty]] = {
     "survival .25": lambda f, inputs: OrderPenalty(inputs, weights=weights_for_survival(0.25, 3)),
     "survival .5": lambda f, inputs: OrderPenalty(inputs, weights=weights_for_survival(0.5, 3)),
     "orders 2 and 3": lambda f, inputs: OrderPenalty(inputs, weights=weights_from_order(2)),
-    # Of each further order a quarter of the variance per variance that there was.
+    # Of each further order a ninth of the variance per variance that there was.
     "given shares": lambda f, inputs: OrderPenalty(
         inputs,
         weights=weights_for_shares(
-            f.spectrum(inputs, 3), f.spectrum(inputs, 3).variance[:3] / 4.0 ** np.arange(3)
+            f.spectrum(inputs, 3), f.spectrum(inputs, 3).variance[:3] / 9.0 ** np.arange(3)
         ),
     ),
 }
