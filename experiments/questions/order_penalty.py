@@ -86,7 +86,14 @@ PRESETS = {
         steps=5,
         nodes=4,
     ),
-    ("controlled", "quick"): Settings(repeats=5, width=48, batch_size=256, steps=1500),
+    ("controlled", "quick"): Settings(
+        profiles=("redrawn .5", "survival .25", "survival .5"),
+        rates=(0.5,),
+        repeats=3,
+        width=48,
+        batch_size=256,
+        steps=2000,
+    ),
     ("controlled", "paper"): Settings(),
 }
 
