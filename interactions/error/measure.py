@@ -136,7 +136,8 @@ def _from_function(
     values = np.concatenate([zero.values, above], axis=1)
     measured = np.concatenate([zero.squared_error, measured**2], axis=1)
     free = np.concatenate([zero.df, np.full_like(above, np.inf)], axis=1)
-    over = np.concatenate([_over_models(_mean_products(sample), models), over], axis=1)
+    of_mean_0 = _over_models(_mean_products(sample), models)
+    over = Spread(*(np.concatenate(ab, axis=1) for ab in zip(of_mean_0, over, strict=True)))
     return _result(
         values,
         over,
@@ -194,11 +195,11 @@ def _from_rows(
     over = _over_models(np.where(off, parts, 0.0).sum(axis=(-1, -2)) / off.sum(), models)
     values, measured = split.values.copy(), split.squared_error.copy()
     noise = values[1, -1] if models > 1 else values[0, -1]
-    noise_error = np.sqrt((measured + over)[1 if models > 1 else 0, -1])
+    noise_error = np.sqrt((measured + over.squared_error)[1 if models > 1 else 0, -1])
     # Above the orders that are told apart, bias and noise look alike.
     values[1, -1] = np.nan
     values[0, -1] = values[2, -1]
-    for of in (measured, over):
+    for of in (measured, *over):
         of[0, -1], of[1, -1] = of[2, -1], np.nan
     return _result(
         values,
@@ -235,16 +236,30 @@ def _combined(v: np.ndarray, models: int) -> np.ndarray:
     return np.stack([error, of_mean - variance / models, variance])
 
 
-def _over_models(v: np.ndarray, models: int) -> np.ndarray:
-    """Squared standard errors over models by the jackknife, [3, orders]; NaN with fewer than 3."""
+class Spread(NamedTuple):
+    """Squared standard errors over models and their degrees of freedom, each [3, orders]."""
+
+    squared_error: np.ndarray
+    df: np.ndarray
+
+
+def _over_models(v: np.ndarray, models: int) -> Spread:
+    """By the jackknife, from V_k [orders, 2 R + 1]; NaN with fewer than 3 models.
+
+    Squares of what a few effects are off by have long tails, and their spread is itself uncertain:
+    of R values of kurtosis κ a variance is known as from 2 R / (κ - 1) degrees of freedom.
+    """
     if models < 3:
-        return np.full((3, len(v)), np.nan)
+        return Spread(np.full((3, len(v)), np.nan), np.full((3, len(v)), np.nan))
     left = models - 1
     each = v[..., :models]
     error = (each.sum(axis=-1, keepdims=True) - each) / left
     variance = (error - v[..., models + 1 :]) * left / (left - 1)
     without = np.stack([error, v[..., models + 1 :] - variance / left, variance])
-    return without.var(axis=-1) * left
+    spread = without.var(axis=-1)
+    fourth = ((without - without.mean(axis=-1, keepdims=True)) ** 4).mean(axis=-1)
+    excess = np.where(spread > 0, fourth / np.where(spread > 0, spread, 1.0) ** 2, 3.0) - 1
+    return Spread(spread * left, np.minimum(2 * models / np.maximum(excess, 1e-9), left))
 
 
 def _split(parts: np.ndarray) -> Split:
@@ -268,7 +283,7 @@ def _mean_products(sample: Sample) -> np.ndarray:
 
 def _result(
     values: np.ndarray,
-    over: np.ndarray,
+    over: Spread,
     measured: np.ndarray,
     df: np.ndarray,
     *,
@@ -279,8 +294,8 @@ def _result(
 ) -> ErrorByOrder:
     """Put together squared errors over models and over points."""
     models = gaps.shape[1]
-    squared = over + measured
-    free = over**2 / max(models - 1, 1) + measured**2 / df
+    squared = over.squared_error + measured
+    free = over.squared_error**2 / over.df + measured**2 / df
     freedom = np.where(free > 0, squared**2 / np.where(free > 0, free, 1.0), np.inf)
     square = (gaps.square() * weight).numpy()
     seen = square.mean(axis=1).var(ddof=1) / len(square)
