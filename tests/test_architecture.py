@@ -44,7 +44,7 @@ LIBRARY = {
     },
     "penalty": {"inputs", "spectrum"},
     "networks": {"inputs", "dropout", "penalty", "printing"},
-    "error": {"arrays", "inputs", "printing", "saving", "anova"},
+    "error": {"arrays", "inputs", "printing", "saving", "plots", "anova"},
     "rate_sweep": {"inputs", "dropout", "progress", "anova", "printing", "saving"},
 }
 LIBRARY = {

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..printing import aligned, html_table, with_error, wrapped
+from ..plots import bars_or_lines
+from ..printing import aligned, html_table, number, with_error, wrapped
 from ..saving import Saved
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 QUANTITIES = ("error", "bias", "variance")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ErrorByOrder(Saved):
     """Mean squared error of models by order: 0, the mean, 1 .. max_order, then everything above.
 
@@ -101,6 +106,29 @@ class ErrorByOrder(Saved):
             row = {"order": "all", "quantity": of, "value": getattr(self, of)}
             rows.append(row | {"standard_error": error})
         return pd.DataFrame(rows)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw bias and variance of every order with their 95% intervals.
+
+        Returns the axes, new ones by default; the error alone of one model. Needs matplotlib.
+        """
+        parts = ["error"] if np.isnan(self.bias).all() else ["bias", "variance"]
+        ends = np.array([self.interval(of=of) for of in parts])
+        return bars_or_lines(
+            np.array([getattr(self, of) for of in parts]),
+            (ends[:, 1] - ends[:, 0]) / 2,
+            self.order_names,
+            names=parts,
+            xlabel="order of interaction (0 is the mean)",
+            ylabel="squared error",
+            ax=ax,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"ErrorByOrder({self.models} models, orders 0 to {self.max_order} and above; "
+            f"test error {number(self.test_error)}, noise {number(self.noise)})"
+        )
 
     def _title(self) -> str:
         return (
