@@ -20,7 +20,7 @@ from torch import Tensor
 
 from interactions import Dropout, Inputs, MLPEnsemble, OrderPenalty, Stream, Uniform, fit
 from interactions.penalty import weights_for_shares, weights_for_survival, weights_from_order
-from interactions.planted import Planted, Product, SumOfProducts, g_function, sine
+from interactions.planted import Factor, Planted, Product, SumOfProducts, sine
 from interactions.theory import amplitude, dilated, effects_by_order
 
 from ..running.context import Context
@@ -34,7 +34,11 @@ TARGETS: dict[str, Callable[[], tuple[Planted, Inputs]]] = {
         _sum_of(lambda u, c: Product(u, c, sine(2.5)), 1.35),
         Uniform(-1.0, 1.0, dim=3),
     ),
-    "G": lambda: (g_function((0.0, 0.5, 1.0)), Uniform(0.0, 1.0, dim=3)),
+    # Sobol's G-function with all coefficients 0, its inputs scaled to (-1, 1).
+    "G": lambda: (
+        Product((0, 1, 2), 1.0, Factor(lambda x: 2 * x.abs(), (0.0,))),
+        Uniform(-1.0, 1.0, dim=3),
+    ),
 }
 PROFILES: dict[str, Callable[[Planted, Inputs], OrderPenalty]] = {
     "redrawn .5": lambda f, inputs: OrderPenalty(inputs, rho=0.5),

@@ -20,7 +20,7 @@ from interactions import (
 )
 from interactions.networks import member_seed
 from interactions.penalty import weights_for_survival, weights_from_order
-from interactions.planted import Product, SumOfProducts, g_function, sine
+from interactions.planted import Factor, Product, SumOfProducts, sine
 
 INPUTS = Uniform(-1.0, 1.0, dim=3)
 X = INPUTS.sample(16, generator=0)
@@ -137,7 +137,8 @@ def sums(factor=None) -> SumOfProducts:
 TARGETS = {
     "products": (sums(), INPUTS),
     "sines": (sums(sine(2.5)), INPUTS),
-    "G": (g_function((0.0, 0.5, 1.0)), Uniform(0.0, 1.0, dim=3)),
+    # Sobol's G-function with all coefficients 0, its inputs scaled to (-1, 1).
+    "G": (Product((0, 1, 2), 1.0, Factor(lambda x: 2 * x.abs(), (0.0,))), INPUTS),
 }
 
 
