@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -13,9 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum
+from interactions import Dropout, Empirical, Inputs, MLPEnsemble, OrderSpectrum, Samples
 from interactions.anova import released_distillation
 from interactions.networks import member_seed
+from interactions.penalty import mixup
 from interactions.planted import Planted, SumOfProducts, Term, covariance, paper_generator
 
 from .running.context import Context, UserError
@@ -122,6 +124,67 @@ def summed(spectrum: OrderSpectrum, outputs: int) -> pd.DataFrame:
             "share_standard_error": (weight * own.reshape(shape)).sum(axis=1).ravel(),
         }
     )
+
+
+def fit_in_a_loop(
+    ensemble: MLPEnsemble,
+    samples: Samples,
+    *,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    penalty: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] | None = None,
+    mix: float = 0.0,
+    schedule: str = "constant",
+    snapshots: Sequence[int] = (),
+    progress: Callable[[int], None] | None = None,
+) -> dict[int, Tensor]:
+    """Train by Adam and automatic differentiation what `fit` cannot; returns snapshots by step.
+
+    The loss is squared. `penalty(model, x)` joins it, a mean over points, for every member at its
+    own batch; with `mix` its batches are mixed (`mixup`) at that strength. Batches are those of
+    `fit`, training sets all of one size; masks are the ensemble's, off for the penalty.
+    """
+    optimizer = torch.optim.Adam([ensemble.flat], lr=learning_rate)
+    decay = None
+    if schedule == "cosine":
+        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    kept = {0: ensemble.flat.detach().clone()} if 0 in snapshots else {}
+    batches = samples.feed(ensemble).batches(range(ensemble.members), steps)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        for step, (x, y, weight) in enumerate(batches, start=1):
+            if isinstance(weight, Tensor):
+                # What fills up the last batch of an epoch is no point of it.
+                rows = int((weight[0] > 0).sum())
+                x, y, weight = x[:, :rows], y[:, :rows], weight[:, :rows]
+            x, y = (t.expand(ensemble.members, *t.shape[-2:]) for t in (x, y))
+            if mix > 0:
+                pairs = [mixup(own, target, alpha=mix) for own, target in zip(x, y, strict=True)]
+                x, y = (torch.stack(part) for part in zip(*pairs, strict=True))
+            gaps = ensemble.train().outputs(x) - y
+            loss = (gaps.square().mean(dim=2, keepdim=True) * weight).sum()
+            if penalty is not None:
+                every = partial(_member_by_member, ensemble.eval(), x.shape[1])
+                loss = loss + ensemble.members * penalty(every, x.flatten(0, 1))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if decay is not None:
+                decay.step()
+            if step in snapshots:
+                kept[step] = ensemble.flat.detach().clone()
+            if progress is not None:
+                progress(1)
+    ensemble.eval()
+    return kept
+
+
+def _member_by_member(ensemble: MLPEnsemble, rows: int, x: Tensor) -> Tensor:
+    """Answers [C E n, outputs] to points [C E n, d], each asked of the member whose row it is."""
+    x = x.unflatten(0, (-1, ensemble.members, rows)).transpose(0, 1)
+    out = ensemble.outputs(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
+    return out.transpose(0, 1).flatten(0, 2)
 
 
 # Data: the same seed has the same data, whatever else is trained beside it. Their generator has the

@@ -16,6 +16,7 @@ TARGETS = {
     "mixture": ("#D55E00", "s", "mixture of orders 1 to 4"),
     "products": ("#009E73", "^", "products of 3 inputs, no noise"),
     "bike": ("#CC79A7", "D", "bike sharing"),
+    "signs": ("#E69F00", "v", "mixture, of inputs -1 and 1"),
 }
 MEAN = "0.85"
 """Colour of what is averaged over targets."""

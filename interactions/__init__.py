@@ -3,6 +3,7 @@
 from .anova import order_spectrum, order_spectrum_from_samples
 from .comparison import Selectivity, selectivity
 from .dropout import Dropout
+from .error import ErrorByOrder, error_by_order
 from .inputs import Bernoulli, Empirical, Inputs, Marginals, Normal, Rademacher, Uniform
 from .networks import (
     FirstRise,
@@ -15,6 +16,7 @@ from .networks import (
     Tolerance,
     fit,
 )
+from .penalty import OrderPenalty
 from .rate_sweep import RateSweep, sweep_rates
 from .spectrum import OrderSpectrum
 
@@ -24,6 +26,7 @@ __all__ = [
     "Bernoulli",
     "Dropout",
     "Empirical",
+    "ErrorByOrder",
     "FirstRise",
     "FitResult",
     "Inputs",
@@ -31,6 +34,7 @@ __all__ = [
     "Marginals",
     "MaskedStream",
     "Normal",
+    "OrderPenalty",
     "OrderSpectrum",
     "Patience",
     "Rademacher",
@@ -40,6 +44,7 @@ __all__ = [
     "Stream",
     "Tolerance",
     "Uniform",
+    "error_by_order",
     "fit",
     "order_spectrum",
     "order_spectrum_from_samples",

@@ -35,6 +35,7 @@ from .planted import (
     SumOfProducts,
     Term,
     affine,
+    anova_parts,
     covariance,
     expectation,
     factor_covariance,
@@ -65,6 +66,16 @@ def number_of_subsets(dim: int, order: int) -> int:
 def surviving_subsets(dim: int, order: int, rate: float) -> float:
     """C(d, k) (1 - r)^k: how many of them dropout keeps on average (the paper's Fig 3)."""
     return number_of_subsets(dim, order) * survival(rate, order)
+
+
+def effects_by_order(f: Planted, inputs: Inputs) -> dict[int, SumOfProducts]:
+    """The sum of all effects of each order that has any, as functions of mean zero."""
+    terms: dict[int, list[Term]] = {}
+    for subset, part in anova_parts(f, inputs).items():
+        for weight, factors in part:
+            centred = {j: affine(h, 1.0, -mean(h, j, inputs)) for j, h in factors.items()}
+            terms.setdefault(len(subset), []).append(Term(weight, centred))
+    return {k: SumOfProducts(tuple(terms[k])) for k in sorted(terms)}
 
 
 def masked(

@@ -42,7 +42,9 @@ LIBRARY = {
         "saving",
         "plots",
     },
-    "networks": {"inputs", "dropout", "printing"},
+    "penalty": {"inputs", "spectrum"},
+    "networks": {"inputs", "dropout", "penalty", "printing"},
+    "error": {"arrays", "inputs", "printing", "saving", "plots", "anova"},
     "rate_sweep": {"inputs", "dropout", "progress", "anova", "printing", "saving"},
 }
 LIBRARY = {

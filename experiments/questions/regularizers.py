@@ -21,7 +21,10 @@ Products have plenty of data, large batches and a learning rate that falls to 0 
 the law is that of networks trained to the end; others keep theirs, so stopping early is no more
 than that.
 
-Longer than its neighbours, for sixteen regularizers have a setting each, and presets of them all.
+The protocol "penalties" sets the order penalty and its relatives from the literature
+(`interactions.penalty`) beside some of these, Walsh sparsity on inputs of two values alone.
+
+Longer than its neighbours, for two dozen regularizers have a setting each, and presets of them all.
 """
 
 from __future__ import annotations
@@ -37,8 +40,11 @@ from torch import Tensor
 
 from interactions import (
     Dropout,
+    Inputs,
     MLPEnsemble,
+    OrderPenalty,
     OrderSpectrum,
+    Rademacher,
     Samples,
     Uniform,
     fit,
@@ -47,6 +53,7 @@ from interactions import (
 )
 from interactions.comparison import reaches, spectrum_at
 from interactions.networks import group_by_shape, member_seed
+from interactions.penalty import InputGradient, PairInteraction, WalshSparsity, weights_from_order
 from interactions.planted import Planted, PlantedInteractions, SumOfProducts
 
 from ..running.context import Context
@@ -56,6 +63,7 @@ from ..tasks import (
     answers,
     bike_task,
     dropout_at,
+    fit_in_a_loop,
     members_of,
     of_members,
     planted_task,
@@ -63,9 +71,16 @@ from ..tasks import (
 
 QUESTION = "Which regularizers act on the order of what a network learns, and which only shrink it?"
 DATA = ("bike_sharing",)
-ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3}
-"""Targets, and the orders told apart."""
-SLOPES = {"noise": (1, 2, 3), "mixture": (1, 2, 3), "products": (1, 2, 3), "bike": (1, 2)}
+ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3, "signs": 4}
+"""Targets, and the orders told apart; "signs" are the mixture of inputs that are -1 or 1."""
+USUAL_TARGETS = ("noise", "mixture", "products", "bike")
+SLOPES = {
+    "noise": (1, 2, 3),
+    "mixture": (1, 2, 3),
+    "products": (1, 2, 3),
+    "bike": (1, 2),
+    "signs": (1, 2, 3),
+}
 """Orders that all slopes of a target rest on.
 
 Left out are order 4 of the mixture and order 3 of bike sharing, which most regularizers, and
@@ -88,12 +103,23 @@ REGULARIZERS: dict[str, tuple[str, Callable[[Any, Settings], dict[str, Any]]]] =
     "smaller width": ("widths", lambda width, s: {"hidden": (width,) * s.depth}),
     "smaller depth": ("depths", lambda depth, s: {"hidden": (s.width,) * depth}),
     "more data": ("data", lambda times, s: {"data": times}),
+    "order penalty": ("penalties", lambda size, s: {"penalty": ("orders", 1, size)}),
+    "order penalty from 2": ("penalties", lambda size, s: {"penalty": ("orders", 2, size)}),
+    "order penalty from 3": ("penalties", lambda size, s: {"penalty": ("orders", 3, size)}),
+    "input gradient": ("gradients", lambda size, s: {"penalty": ("gradient", 0, size)}),
+    "pair interaction": ("pairs", lambda size, s: {"penalty": ("pair", 0, size)}),
+    "Walsh sparsity": ("walsh", lambda size, s: {"penalty": ("walsh", 0, size)}),
+    "mixup": ("mixing", lambda alpha, s: {"mix": alpha}),
 }
 """By name: the setting that holds the path of strengths, from weak to strong, and what a strength
 makes of a `Cell`."""
 STRENGTHS = "(0, 1e3]"
 FALLS = ("early stopping", "smaller width", "smaller depth")
 """Regularizers that are the stronger the smaller their number."""
+PENALTIES = (*list(REGULARIZERS)[-7:],)
+"""Regularizers that are looked at by a protocol of their own, beside some of the others."""
+ON_SIGNS = "Walsh sparsity"
+"""The regularizer that functions of two values alone have."""
 LAWFUL = ("input dropout", "input dropout, classic")
 """Regularizers that leave (1-r)^(2k) of the variance of order k of products, by theory, which
 holds of networks trained to the end."""
@@ -109,12 +135,15 @@ class Settings:
     `input_noise` standard deviations; `stops` steps after which training ends; `widths` and
     `depths` sizes in place of `width` and `depth`; `data` the sample size, in units of `samples`
     (of `product_samples` for products, which are plenty and free of noise). Networks are measured
-    after each of `steps`.
+    after each of `steps`. `penalties` are strengths of order penalties, of noise sensitivity at
+    redrawn half of the inputs, or of orders from 2 or 3 on; `gradients`, `pairs` and `walsh` those
+    of their relatives, `mixing` the alpha of mixup.
     """
 
-    targets: tuple[str, ...] = field(default=tuple(ORDERS), metadata={"among": ORDERS})
+    targets: tuple[str, ...] = field(default=USUAL_TARGETS, metadata={"among": ORDERS})
     regularizers: tuple[str, ...] = field(
-        default=tuple(REGULARIZERS), metadata={"among": REGULARIZERS}
+        default=tuple(n for n in REGULARIZERS if n not in PENALTIES),
+        metadata={"among": REGULARIZERS},
     )
     rates: tuple[float, ...] = field(
         default=(0.0625, 0.125, 0.25, 0.375, 0.5), metadata={"range": "(0, 1)"}
@@ -135,6 +164,21 @@ class Settings:
     widths: tuple[int, ...] = (16, 8, 4, 2)
     depths: tuple[int, ...] = (2, 1)
     data: tuple[int, ...] = (2, 4, 8)
+    penalties: tuple[float, ...] = field(
+        default=(0.03, 0.1, 0.3, 1.0, 3.0), metadata={"range": STRENGTHS}
+    )
+    gradients: tuple[float, ...] = field(
+        default=(0.01, 0.03, 0.1, 0.3, 1.0), metadata={"range": STRENGTHS}
+    )
+    pairs: tuple[float, ...] = field(
+        default=(0.01, 0.03, 0.1, 0.3, 1.0), metadata={"range": STRENGTHS}
+    )
+    walsh: tuple[float, ...] = field(
+        default=(0.003, 0.01, 0.03, 0.1, 0.3), metadata={"range": STRENGTHS}
+    )
+    mixing: tuple[float, ...] = field(
+        default=(0.1, 0.2, 0.4, 1.0, 4.0), metadata={"range": STRENGTHS}
+    )
     repeats: int = 10
     steps: tuple[int, ...] = (300, 2000)
     samples: int = 1000
@@ -199,6 +243,51 @@ PRESETS = {
         budget=50_000,
     ),
     ("controlled", "paper"): Settings(),
+    ("penalties", "tiny"): Settings(
+        targets=("mixture", "signs"),
+        regularizers=("input dropout", *PENALTIES),
+        rates=(0.5,),
+        penalties=(1.0,),
+        gradients=(0.1,),
+        pairs=(0.1,),
+        walsh=(0.1,),
+        mixing=(1.0,),
+        data=(1,),
+        repeats=2,
+        steps=(5, 10),
+        samples=64,
+        width=8,
+        test_points=64,
+        budget=2**14,
+    ),
+    ("penalties", "quick"): Settings(
+        targets=("noise", "mixture", "signs"),
+        regularizers=("activation dropout", "decoupled L2", "early stopping", *PENALTIES),
+        rates=(0.125, 0.375),
+        decoupled=(1.0, 5.0),
+        stops=(300, 100, 50),
+        penalties=(0.1, 1.0),
+        gradients=(0.1, 1.0),
+        pairs=(0.1, 1.0),
+        walsh=(0.03, 0.3),
+        mixing=(0.2, 1.0),
+        data=(1,),
+        repeats=2,
+        steps=(150, 600),
+        budget=50_000,
+    ),
+    ("penalties", "paper"): Settings(
+        targets=(*USUAL_TARGETS, "signs"),
+        regularizers=(
+            "input dropout",
+            "activation dropout",
+            "decoupled L2",
+            "coupled L2",
+            "early stopping",
+            *PENALTIES,
+        ),
+        data=(1,),
+    ),
 }
 
 
@@ -219,6 +308,14 @@ class Cell(NamedTuple):
     l1: float = 0.0
     input_noise: float = 0.0
     data: int = 1
+    penalty: tuple[str, int, float] = ("", 0, 0.0)
+    mix: float = 0.0
+
+    @property
+    def loop(self) -> tuple:
+        """What sets apart a cell that is trained in a loop, by automatic differentiation."""
+        looped = self.mix > 0 or self.penalty[0] in ("gradient", "pair", "walsh")
+        return (self.penalty, self.mix) if looped else ()
 
 
 def run(settings: Settings, context: Context) -> pd.DataFrame:
@@ -248,9 +345,11 @@ def task_of(name: str, s: Settings, context: Context) -> Task:
     samples = max((1, *s.data)) * (s.product_samples if name == "products" else s.samples)
     if name == "bike":
         return bike_task(context, samples=samples, repeats=s.repeats)
-    inputs = Uniform(-1.0, 1.0, dim={"noise": 25, "mixture": 6, "products": 3}[name])
+    inputs: Inputs = Rademacher(dim=6)
+    if name != "signs":
+        inputs = Uniform(-1.0, 1.0, dim={"noise": 25, "mixture": 6, "products": 3}[name])
     orders = range(1, ORDERS[name] + 1)
-    subsets = dict.fromkeys(orders, 3) if name == "mixture" else {}
+    subsets = dict.fromkeys(orders, 3) if name in ("mixture", "signs") else {}
     planted: list[Planted] = [
         PlantedInteractions(inputs, dict.fromkeys(orders, 1 / len(orders)), subsets, seed=seed)
         for seed in context.seeds(s.repeats)
@@ -260,18 +359,18 @@ def task_of(name: str, s: Settings, context: Context) -> Task:
         inputs,
         context,
         samples=samples,
-        noise={"noise": 1.0, "mixture": s.noise, "products": 0.0}[name],
+        noise={"noise": 1.0, "mixture": s.noise, "signs": s.noise, "products": 0.0}[name],
         fresh=s.test_points,
     )
 
 
-def _cells(s: Settings) -> list[Cell]:
-    """What is trained; early stopping needs no network of its own."""
+def _cells(s: Settings, target: str) -> list[Cell]:
+    """What is trained for a target; early stopping needs no network of its own."""
     plain = Cell("none", 0.0, (s.width,) * s.depth)
     cells = [plain]
     for name in s.regularizers:
         field, change = REGULARIZERS[name]
-        if name != "early stopping":
+        if name != "early stopping" and (name != ON_SIGNS or target == "signs"):
             cells += [
                 plain._replace(regularizer=name, strength=float(strength), **change(strength, s))
                 for strength in getattr(s, field)
@@ -281,8 +380,12 @@ def _cells(s: Settings) -> list[Cell]:
 
 def _networks(name: str, task: Task, s: Settings, context: Context) -> pd.DataFrame:
     """Train everything, those of one shape, optimizer and sample size together; measure it all."""
-    cells = _cells(s)
-    keys = [(*cell.hidden, cell.optimizer == "adamw", cell.data) for cell in cells]
+    cells = _cells(s, name)
+    loops = list(dict.fromkeys(cell.loop for cell in cells))
+    keys = [
+        (*cell.hidden, cell.optimizer == "adamw", cell.data, loops.index(cell.loop))
+        for cell in cells
+    ]
     groups = [[cells[i] for i in some] for some in group_by_shape(keys).values()]
     stops = s.stops if "early stopping" in s.regularizers else ()
     trained, labels = [], []
@@ -332,24 +435,52 @@ def _train(
     )
     rows = task.x.shape[1] // max((1, *s.data)) * group[0].data
     products = name == "products"
+    samples = Samples(
+        task.x[:, :rows].repeat(len(group), 1, 1),
+        task.y[:, :rows].repeat(len(group), 1),
+        batch_size=s.product_batch_size if products else s.batch_size,
+    )
+    how = {
+        "steps": max(looks),
+        "learning_rate": s.product_learning_rate if products else s.learning_rate,
+        "schedule": "cosine" if products else "constant",
+        "snapshots": looks,
+        "progress": advance,
+    }
+    if group[0].loop:
+        (cell,) = group
+        penalty = _relative(cell) if cell.penalty[0] else None
+        seed = member_seed(context.seed, f"{name} {cell.regularizer} {cell.strength}")
+        return ensemble, fit_in_a_loop(
+            ensemble, samples, penalty=penalty, mix=cell.mix, seed=seed, **how
+        )
     result = fit(
         ensemble,
-        Samples(
-            task.x[:, :rows].repeat(len(group), 1, 1),
-            task.y[:, :rows].repeat(len(group), 1),
-            batch_size=s.product_batch_size if products else s.batch_size,
-        ),
-        steps=max(looks),
+        samples,
         optimizer=group[0].optimizer,
-        learning_rate=s.product_learning_rate if products else s.learning_rate,
-        schedule="cosine" if products else "constant",
         weight_decay=[cell.weight_decay for cell in cells],
         l1=[cell.l1 for cell in cells],
         input_noise=[cell.input_noise for cell in cells],
-        snapshots=looks,
-        progress=advance,
+        order_penalty=[_order_penalty(cell, task.inputs) for cell in cells],
+        **how,
     )
     return ensemble, result.snapshots
+
+
+def _order_penalty(cell: Cell, inputs: Inputs) -> OrderPenalty | None:
+    """That of a cell: of noise sensitivity, or of orders from 2 or 3 on."""
+    kind, order, strength = cell.penalty
+    if kind != "orders":
+        return None
+    weights = None if order == 1 else weights_from_order(order)
+    return OrderPenalty(inputs, weights=weights, strength=strength)
+
+
+def _relative(cell: Cell) -> Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]:
+    """The penalty from the literature that a cell has."""
+    kind, _, strength = cell.penalty
+    kinds = {"gradient": InputGradient, "pair": PairInteraction, "walsh": WalshSparsity}
+    return kinds[kind](strength)
 
 
 def _measured(

@@ -110,7 +110,7 @@ def order_spectrum_from_samples(
     # Blocks of neighbouring rows must not differ, in whatever order the rows were kept.
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device)
     x, y = x[order], y[order.to(y.device)]
-    _check_points(x, inputs, names)
+    check_points(x, inputs, names)
     spectrum = kernel_spectrum_from_samples(
         x, y.to(x.device), inputs, max_order=max_order, memory=memory or DEFAULT_MEMORY
     )
@@ -153,7 +153,7 @@ def _tensor(values: object, name: str) -> Tensor:
     return values if values.dtype in (torch.float32, torch.float64) else values.double()
 
 
-def _check_points(x: Tensor, inputs: Inputs, names: list[object]) -> None:
+def check_points(x: Tensor, inputs: Inputs, names: list[object]) -> None:
     """Refuse points that cannot be independent draws from the inputs."""
     columns = x.cpu().numpy()
     for j, name in enumerate(names):

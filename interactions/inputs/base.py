@@ -176,6 +176,11 @@ class Inputs(ABC):
         return x
 
     @property
+    def owners(self) -> np.ndarray:
+        """Which input each column belongs to that the function receives, int [D]."""
+        return np.arange(self.dim)
+
+    @property
     def columns(self) -> tuple[Hashable, ...] | None:
         """Names [D] of what the function receives, as a data frame has them, where there are."""
         return self.names

@@ -158,6 +158,13 @@ class Empirical(Inputs):
         return other
 
     @property
+    def owners(self) -> np.ndarray:
+        out = np.empty(sum(map(len, self._players)), dtype=int)
+        for j, members in enumerate(self._players):
+            out[members] = j
+        return out
+
+    @property
     def columns(self) -> tuple[Hashable, ...] | None:
         return None if self._columns is None else tuple(c.name for c in self._columns)
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..penalty import OrderPenalty
 from .ensemble import MLPEnsemble, layer_views
 from .gradients import Network, Pass, Scratch, backward, forward
 from .graphs import Recorded
@@ -23,6 +24,7 @@ from .losses import LOSSES
 from .masked_stream import MaskedFeed
 from .noise import InputNoise
 from .optimizers import Descent, Optimizer
+from .penalties import MemberPenalties
 from .samples import SampleFeed, StreamFeed
 from .state import DIVERGED, RUNNING, STOPPED_BY_RULE, MemberState
 from .stopping import Rule
@@ -55,6 +57,7 @@ class Plan:
     loss: str
     descent: Descent
     noise: InputNoise
+    penalties: MemberPenalties
     rule: Rule | None
 
 
@@ -96,6 +99,13 @@ class Block:
         self._loss = LOSSES[plan.loss]
         std = plan.noise.std[self.index]
         self._noise_std = std.to(parameters)[..., None] if std.any() else None
+        self._penalty = plan.penalties.of_kind(plan.penalties.kinds[self.members[0]])
+        if self._penalty is not None:
+            # Memory of its own, for the loss may have computed the next step's pass already.
+            self._penalty_scratch = Scratch()
+            self._penalty_gradient = torch.empty_like(parameters)
+            self._penalty_views = layer_views(self._penalty_gradient, e.sizes)
+            self._strength = plan.penalties.strength[self.index].to(parameters)[..., None]
         self._watched = None if plan.watched is None else plan.watched.whole(self.members)
         on_cpu = parameters.device.type == "cpu"
         # Without anything random, what the rule computes is the forward pass of the next step.
@@ -119,6 +129,7 @@ class Block:
         draws = zip(
             plan.feed.batches(self.members, count),
             self._noises(count),
+            plan.penalties.draw(self.members, plan.rows_per_step, count, like=self._gradient),
             plan.ensemble.streams.bits_of_steps(
                 plan.rows_per_step,
                 plan.ensemble.sizes[:-1],
@@ -129,8 +140,8 @@ class Block:
             *self._optimizer.sizes(first, done),
             strict=True,
         )
-        for step, (batch, noise, bits, *sizes) in enumerate(draws, start=first + 1):
-            self._update(*batch, noise, *sizes, *bits)
+        for step, (batch, noise, compared, bits, *sizes) in enumerate(draws, start=first + 1):
+            self._update(*batch, noise, *compared, *sizes, *bits)
             if plan.rule is not None and step % plan.rule.every == 0:
                 self._judge()
             if step in snapshots:
@@ -154,6 +165,8 @@ class Block:
         y: Tensor,
         weight: Tensor | float,
         noise: Tensor | None,
+        compared: Tensor | None,
+        counts: Tensor | None,
         size: Tensor,
         shrink: Tensor,
         root: Tensor,
@@ -161,8 +174,9 @@ class Block:
     ) -> None:
         """One step of every member that is still running, on one batch.
 
-        Its arguments are a `Batch`, noise for its inputs, one of each of `StepSizes`, and the
-        random bits of each layer's mask: plain tensors, as a recorded graph needs them.
+        Its arguments are a `Batch`, noise for its inputs, the points that an order penalty compares
+        and how much each counts, one of each of `StepSizes`, and the random bits of each layer's
+        mask: plain tensors, as a recorded graph needs them.
         """
         if self._ahead is not None:
             loss, derivative, passed = self._ahead
@@ -175,10 +189,21 @@ class Block:
             )
             loss, derivative = self._loss(passed.outputs, y, weight)
         backward(derivative, passed, self._in_training, self._gradient_views, self._scratch)
+        if self._penalty is not None and compared is not None and counts is not None:
+            self._add_order_penalty(self._penalty, compared, counts)
         self._optimizer.add_penalties(self._gradient, self.state.parameters)
         outcome = self.state.outcome
         outcome.masked_fill_(~torch.isfinite(loss) & (outcome == RUNNING), DIVERGED)
         self._optimizer.step(self.state, self._gradient, size, shrink, root)
+
+    def _add_order_penalty(self, penalty: OrderPenalty, compared: Tensor, counts: Tensor) -> None:
+        """Add the gradient of the order penalty of the networks as they answer at test time."""
+        scratch, views = self._penalty_scratch, self._penalty_views
+        passed = forward(compared, self._in_eval, scratch)
+        answers = passed.outputs.unflatten(1, (-1, counts.shape[1]))
+        derivative = penalty.derivative(answers, counts).flatten(1, 2)
+        backward(derivative * self._strength, passed, self._in_eval, views, scratch)
+        self._gradient.add_(self._penalty_gradient)
 
     def _mask(self, layer: int, bits: Tensor | None) -> Tensor | None:
         """The mask of a layer's inputs as 0 and 1; None where nobody drops."""
@@ -228,24 +253,31 @@ class _Ahead(NamedTuple):
 def cut_into_blocks(plan: Plan, state: MemberState, members: Sequence[int]) -> list[Block]:
     """Blocks of equal size, at most, that hold each of the members once, in their order.
 
-    Those that draw masks or noise come first, those that draw nothing in blocks of their own.
+    Those that draw masks or noise come first, those that draw nothing in blocks of their own, and
+    so do those of each kind of order penalty.
     """
     e = plan.ensemble
     on_cpu = e.flat.device.type == "cpu"
     drawn = (e.streams.rates > 0).any(axis=1) | (plan.noise.std[:, 0] > 0).cpu().numpy()
-    most = len(members)
-    if on_cpu:
-        numbers = plan.rows_per_step * sum(e.sizes) + e.flat.shape[1]
-        most = max(1, BLOCK_BYTES // (numbers * e.flat.element_size()))
     parts: list[np.ndarray] = []
     for draws in (True, False):
         some = [i for i in members if drawn[i] == draws]
-        if some:
-            parts += np.array_split(some, math.ceil(len(some) / most))
+        for kind in sorted({plan.penalties.kinds[i] for i in some}):
+            alike = [i for i in some if plan.penalties.kinds[i] == kind]
+            most = _most_members(plan, kind) if on_cpu else len(members)
+            parts += np.array_split(alike, math.ceil(len(alike) / most))
     # Blocks take turns, and on a CPU share memory that is in the cache already; a GPU's recorded
     # graph writes to the memory it was recorded with.
     shared = Scratch()
     return [Block(plan, state, part, shared if on_cpu else Scratch()) for part in parts]
+
+
+def _most_members(plan: Plan, kind: int) -> int:
+    """How many members of a kind of order penalty fit the cache of a processor."""
+    e, penalty = plan.ensemble, plan.penalties.of_kind(kind)
+    compared = 0 if penalty is None else penalty.differences.corners
+    numbers = plan.rows_per_step * (1 + compared) * sum(e.sizes) + e.flat.shape[1]
+    return max(1, BLOCK_BYTES // (numbers * e.flat.element_size()))
 
 
 def _scales(scale: Tensor) -> list[Tensor | None]:

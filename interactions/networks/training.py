@@ -22,6 +22,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..penalty import OrderPenalty
 from ..printing import html_table
 from .blocks import Block, Plan, cut_into_blocks
 from .ensemble import MLPEnsemble
@@ -29,6 +30,7 @@ from .losses import LOSSES, check_targets
 from .masked_stream import MaskedStream
 from .noise import InputNoise
 from .optimizers import OPTIMIZERS, SCHEDULES, Descent
+from .penalties import MemberPenalties, member_penalties
 from .samples import SampleFeed, Samples, Stream
 from .state import DIVERGED, RUNNING, STOPPED_BY_RULE, MemberState
 from .stopping import Patience, Rule
@@ -90,6 +92,7 @@ def fit(
     weight_decay: float | Sequence[float] = 0.0,
     l1: float | Sequence[float] = 0.0,
     input_noise: float | Sequence[float] = 0.0,
+    order_penalty: OrderPenalty | Sequence[OrderPenalty | None] | None = None,
     stop: Rule | None = None,
     snapshots: Sequence[int] = (),
     progress: Callable[[int], None] | None = None,
@@ -123,6 +126,10 @@ def fit(
     input_noise : float
         Standard deviation of normal noise added to the inputs in training, before dropout;
         0 by default.
+    order_penalty : OrderPenalty, or a sequence of one or None per member
+        Joins the loss; none by default. It compares points of its own, as many as a batch has rows,
+        drawn afresh at every step, and answers as they are at test time, without masks. Rules that
+        look at the loss do not see it.
     stop : FirstRise, Tolerance or Patience, optional
         A rule that watches the training set needs `Samples`. Without one all steps are taken.
     snapshots : steps after which parameters are kept, from 0 to `steps`
@@ -132,7 +139,7 @@ def fit(
     ------
     ValueError
         For unknown names, numbers that are negative, not finite or not as many as the members,
-        snapshots outside the steps, and data that do not fit the loss or the ensemble. A
+        snapshots outside the steps, and data or penalties that do not fit the ensemble. A
         member that diverges raises nothing: see `FitResult.reason`.
     """
     if optimizer not in OPTIMIZERS:
@@ -161,6 +168,7 @@ def fit(
                 l1=_per_member("l1", l1, ensemble),
             ),
             _per_member("input_noise", input_noise, ensemble),
+            member_penalties(ensemble, order_penalty),
             stop,
         )
         parameters = ensemble.flat.detach()
@@ -180,6 +188,7 @@ def _plan(
     loss: str,
     descent: Descent,
     input_noise: Tensor,
+    penalties: MemberPenalties,
     rule: Rule | None,
 ) -> Plan:
     """What all blocks share, once the data are on the ensemble's device and fit the loss."""
@@ -203,6 +212,7 @@ def _plan(
         loss=loss,
         descent=descent,
         noise=InputNoise(ensemble, input_noise),
+        penalties=penalties,
         rule=rule,
     )
 

@@ -21,7 +21,7 @@ from ..inputs import Empirical, Inputs, check_order
 from ..progress import Bar
 from .data import points_and_targets
 from .result import RateSweep
-from .training import Loss, Training, mean_loss
+from .training import Loss, Penalty, Training, mean_loss
 
 RATES = (0.0, 0.125, 0.25, 0.375, 0.5)
 
@@ -39,6 +39,7 @@ def sweep_rates(
     optimizer: Callable[[nn.Module, float], Optimizer] | None = None,
     step: Callable[[nn.Module, Optimizer, Tensor, Tensor, float], object] | None = None,
     callback: Callable[[nn.Module, float, int, int], object] | None = None,
+    penalty: Callable[[float], Penalty] | None = None,
     epochs: int = 100,
     batch_size: int = 64,
     learning_rate: float | None = None,
@@ -58,7 +59,7 @@ def sweep_rates(
     columns of different units yourself.
 
     Any other strength is swept by `values` in place of `rates`: of Gaussian dropout or DropConnect
-    in the factory, of weight decay in the optimizer, of a penalty in the step.
+    in the factory, of weight decay in the optimizer, of a penalty (`penalty=`).
 
     Parameters
     ----------
@@ -86,6 +87,9 @@ def sweep_rates(
     callback : callable, optional
         `callback(model, rate, seed, epoch)` is called after every epoch, counted from 1, with the
         model in training mode. Random numbers it draws do not change the training.
+    penalty : callable, optional
+        `penalty(rate)` gives what joins the loss: a callable of the model and a batch's points,
+        such as OrderPenalty(Empirical(x), strength=rate, fresh=True).
     batch_size : int
         Rows of a step at most; batches of an epoch differ in size by one row at most.
     learning_rate : float, optional
@@ -126,6 +130,7 @@ def sweep_rates(
         optimizer=optimizer,
         step=step,
         callback=callback,
+        penalty=penalty,
         learning_rate=learning_rate,
         epochs=epochs,
         batch_size=batch_size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ LEARNING_RATE = 1e-3
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Outputs and targets of a batch to their mean loss."""
+Penalty = Callable[[nn.Module, Tensor], Tensor]
+"""A model and the points of a batch to what joins the loss."""
 LOSSES: dict[str, Loss] = {
     "squared": functional.mse_loss,
     "cross_entropy": functional.cross_entropy,
@@ -32,12 +35,14 @@ class Training:
     step : callable (model, optimizer, x, y, rate) that learns from a batch, or None to minimise
         the mean loss
     callback : callable (model, rate, seed, epoch), called after every epoch, or None
+    penalty : callable (rate) to a penalty, a callable (model, x) to a scalar, or None
     """
 
     compare: Loss
     optimizer: Callable[[nn.Module, float], Optimizer] | None
     step: Callable[[nn.Module, Optimizer, Tensor, Tensor, float], object] | None
     callback: Callable[[nn.Module, float, int, int], object] | None
+    penalty: Callable[[float], Penalty] | None
     learning_rate: float | None
     epochs: int
     batch_size: int
@@ -52,7 +57,9 @@ class Training:
         is_class = isinstance(self.optimizer, type) and issubclass(self.optimizer, Optimizer)
         if is_class or not (self.optimizer is None or callable(self.optimizer)):
             raise _no_optimizer(self.optimizer)
-        for name in ("step", "callback"):
+        if self.step is not None and self.penalty is not None:
+            raise ValueError("a penalty joins the loss, and a step of your own has its own: add it")
+        for name in ("step", "callback", "penalty"):
             if not (getattr(self, name) is None or callable(getattr(self, name))):
                 raise TypeError(f"{name} must be callable, got {getattr(self, name)!r}")
 
@@ -69,7 +76,8 @@ class Training:
         """Train for all epochs, calling `advance(1)` after each; leaves the model in eval mode."""
         generator = torch.Generator().manual_seed(seed)
         optimizer = self._new_optimizer(model, rate)
-        step = self.step or self._minimise
+        penalty = None if self.penalty is None else self._new_penalty(rate)
+        step = self.step or partial(self._minimise, penalty)
         for epoch in range(1, self.epochs + 1):
             model.train()
             order = torch.randperm(len(x), generator=generator)
@@ -92,12 +100,29 @@ class Training:
             raise _no_optimizer(optimizer)
         return optimizer
 
+    def _new_penalty(self, rate: float) -> Penalty:
+        penalty = self.penalty(rate) if self.penalty is not None else None
+        if not callable(penalty):
+            raise TypeError(
+                "penalty must be a function of the rate that makes one, such as lambda strength: "
+                f"OrderPenalty(inputs, strength=strength); got one that makes {penalty!r}"
+            )
+        return penalty
+
     def _minimise(
-        self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor, rate: float
+        self,
+        penalty: Penalty | None,
+        model: nn.Module,
+        optimizer: Optimizer,
+        x: Tensor,
+        y: Tensor,
+        rate: float,
     ) -> None:
         def loss() -> Tensor:
             optimizer.zero_grad()
             value = self.compare(model(x), y)
+            if penalty is not None:
+                value = value + penalty(model, x)
             value.backward()
             return value
 

@@ -16,7 +16,7 @@ from experiments.questions import learning_curves, pure_noise, weight_decay
 from experiments.running.context import Context
 from experiments.running.data import bike_sharing
 from experiments.running.shards import split
-from interactions import MLPEnsemble, OrderSpectrum, Uniform
+from interactions import MLPEnsemble, OrderSpectrum, Samples, Uniform, fit
 from interactions.planted import PlantedInteractions, Product, SumOfProducts, covariance
 from interactions.theory import amplitude, dilated
 
@@ -199,3 +199,48 @@ def test_spectra_of_several_outputs_are_summed_function_by_function() -> None:
     assert table["standard_error"].tolist() == pytest.approx([0.2] * 4)
     # A constant output has no share, and no part in the error.
     assert table["share_standard_error"].tolist() == pytest.approx([0.02, 0.04] * 2)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_loop_trains_as_fit_does(schedule: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 20, 2, generator=generator, dtype=torch.float64)
+    samples = Samples(x, x[..., 0] * x[..., 1], batch_size=5)
+    by_fit, by_loop = (
+        MLPEnsemble((2, 4, 1), seeds=[0, 0, 1], dtype=torch.float64) for _ in range(2)
+    )
+    how = {"steps": 12, "learning_rate": 1e-2, "schedule": schedule, "snapshots": (0, 4, 12)}
+    result = fit(by_fit, samples, **how)
+    kept = tasks.fit_in_a_loop(by_loop, samples, seed=0, **how)
+    assert list(kept) == [0, 4, 12]
+    for step, parameters in kept.items():
+        torch.testing.assert_close(parameters, result.snapshots[step], rtol=0, atol=1e-10)
+
+
+def test_a_penalty_in_the_loop_asks_every_member_at_points_of_its_own() -> None:
+    """Members alone are trained alike, and what one is asked of others' rows does not matter."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 10, 2, generator=generator, dtype=torch.float64)
+    samples = Samples(x, x[..., 0])
+
+    def penalty(model, points):
+        both = model(torch.cat([points, 2 * points])).unflatten(0, (2, -1))
+        return (both[1] - both[0]).square().mean()
+
+    ensemble = MLPEnsemble((2, 4, 1), seeds=[0, 1], dtype=torch.float64)
+    alone = [ensemble.select([i]) for i in range(2)]
+    how = {"steps": 5, "learning_rate": 1e-2, "seed": 0, "penalty": penalty, "snapshots": (5,)}
+    together = tasks.fit_in_a_loop(ensemble, samples, **how)[5]
+    for i, network in enumerate(alone):
+        own = tasks.fit_in_a_loop(network, Samples(x[i], x[i, :, 0]), **how)[5]
+        torch.testing.assert_close(own[0], together[i], rtol=0, atol=1e-10)
+
+
+def test_mixed_batches_are_learned_in_the_loop() -> None:
+    x = torch.linspace(-1, 1, 40)[None, :, None].expand(2, -1, -1)
+    samples = Samples(x, x[..., 0], batch_size=10)
+    ensemble = MLPEnsemble((1, 8, 1), seeds=[0, 1])
+    how = {"steps": 200, "learning_rate": 1e-2}
+    tasks.fit_in_a_loop(ensemble, samples, seed=0, mix=1.0, **how)
+    with torch.no_grad():
+        assert (ensemble(x[0]) - x[0]).abs().mean() < 0.15

@@ -19,12 +19,14 @@ from figures import (
     distillation_accuracy,
     dropout_uncertainty,
     effective_learning_rate,
+    error_by_order,
     every_layer,
     four_laws,
     importance,
     language_model,
     learning_curves,
     newsgroups,
+    order_penalty,
     published,
     pure_noise,
     regularizers,
@@ -833,3 +835,51 @@ def test_verdicts_are_marks_by_claim_cut_at_the_ends_of_the_axis() -> None:
     assert [line.get_marker() for line in marks] == ["o", "D", "o"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["C1  one", "C2  two"]
     assert [t.get_text() for t in ax.texts] == ["holds", "open"]
+
+
+def test_what_a_penalty_reaches_stands_over_what_it_asks() -> None:
+    table = pd.DataFrame(
+        {
+            "target": "sines",
+            "profile": ["none", "survival .5", "survival .5", "input dropout 0.5"],
+            "order": [1, 1, 1, 1],
+            "repeat": [0, 0, 1, 0],
+            "asked": [1.0, 0.5, 0.5, 0.5],
+            "law": [1.0, 0.5, 0.5, 0.765],
+            "reached": [1.0, 0.45, 0.49, 0.75],
+        }
+    )
+    (ax,) = order_penalty.draw(table)["order_penalty"].axes
+    marked = {line.get_marker(): line.get_xydata().tolist() for line in ax.lines}
+    assert marked["o"] == [pytest.approx([0.5, 0.47])]
+    assert marked["s"] == [pytest.approx([0.5, 0.75])]
+    assert marked["_"] == [pytest.approx([0.5, 0.765])]
+
+
+def test_errors_by_order_are_drawn_at_the_least_test_error() -> None:
+    rows = []
+    for strength, error in ((0.0, 0.9), (0.1, 0.5), (0.2, 0.7)):
+        name = "none" if strength == 0 else "input dropout"
+        key = {"part": "regularizers", "target": "mixture", "regularizer": name}
+        key |= {"strength": strength, "width": 32, "steps": 10, "standard_error": 0.01}
+        for order in ("0", "1", ">1"):
+            rows += [
+                key | {"order": order, "quantity": q, "value": error * part}
+                for q, part in (("bias", 0.25), ("variance", 0.75))
+            ]
+        rows.append(key | {"order": "all", "quantity": "test_error", "value": error})
+    table = pd.DataFrame(rows)
+    pictures = error_by_order.draw(table)
+    assert list(pictures) == ["error_by_order", "error_by_order_training"]
+    (ax,) = pictures["error_by_order"].axes
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels == [
+        "none, bias",
+        "none, variance",
+        "input dropout 0.1, bias",
+        "input dropout 0.1, variance",
+    ]
+    heights = [bar.get_height() for bar in ax.patches]
+    assert heights == pytest.approx([0.225, 0.675, 0.125, 0.375] * 2)
+    widths = error_by_order.draw(table.assign(part="widths"))
+    assert list(widths) == ["error_by_order"]

@@ -13,6 +13,7 @@ from interactions import (
     Bernoulli,
     Dropout,
     Empirical,
+    ErrorByOrder,
     FirstRise,
     FitResult,
     Inputs,
@@ -20,6 +21,7 @@ from interactions import (
     MaskedStream,
     MLPEnsemble,
     Normal,
+    OrderPenalty,
     OrderSpectrum,
     Patience,
     Rademacher,
@@ -29,6 +31,7 @@ from interactions import (
     Stream,
     Tolerance,
     Uniform,
+    error_by_order,
     fit,
     order_spectrum,
     order_spectrum_from_samples,
@@ -36,6 +39,7 @@ from interactions import (
     sweep_rates,
 )
 from interactions.anova import Method
+from interactions.penalty import InputGradient, weights_for_survival
 from interactions.plots import plot_orders
 from interactions.sufficient import Sufficient
 
@@ -126,6 +130,22 @@ def trained() -> FitResult:
     rules: list[FirstRise | Tolerance | Patience] = []
     results = [fit(ensemble, samples, steps=10, stop=rule) for rule in rules]
     return results[0]
+
+
+def penalised(inputs: Inputs) -> Tensor:
+    model, x = factory(0.0), torch.rand(100, 4)
+    penalty = OrderPenalty(inputs, weights=weights_for_survival(0.5, 3), strength=0.1)
+    ensemble = MLPEnsemble((4, 16, 1), seeds=[0])
+    fit(ensemble, Stream(inputs, function, 16), steps=2, order_penalty=penalty)
+    loss: Tensor = penalty(model, x) + InputGradient()(model, x)
+    return loss
+
+
+def errors_of(models: list[nn.Module], inputs: Inputs) -> ErrorByOrder:
+    result = error_by_order(models, function, inputs, max_order=2)
+    low, high = result.interval(of="bias")
+    print(result.to_frame(), low, high, result.total - result.test_error)
+    return error_by_order(models, torch.rand(500), inputs, x=torch.rand(500, 4))
 
 
 def kinds_of_data() -> tuple[type[Stream], type[MaskedStream]]:

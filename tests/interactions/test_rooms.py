@@ -24,12 +24,15 @@ def knows(room: str) -> set[str]:
 
 def test_networks_know_inputs_dropout_and_printing_and_the_measurement_points_and_spectra() -> None:
     assert knows("inputs") == {"arrays"}
-    assert knows("networks") == {"inputs", "dropout", "printing"}
+    assert knows("networks") == {"inputs", "dropout", "penalty", "printing"}
+    assert knows("penalty") == {"inputs", "spectrum"}
     results = {"spectrum", "printing", "saving", "plots"}
     assert knows("anova") == {"arrays", "checks", "inputs", "models", "progress", *results}
 
 
-@pytest.mark.parametrize("room", [".", "networks", "anova", "inputs", "rate_sweep"])
+@pytest.mark.parametrize(
+    "room", [".", "networks", "anova", "error", "inputs", "penalty", "rate_sweep"]
+)
 def test_no_module_is_shadowed_by_a_name_of_its_package(room) -> None:
     tree = ast.parse((ROOT / room / "__init__.py").read_text())
     names = {

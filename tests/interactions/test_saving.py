@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interactions import OrderSpectrum, RateSweep, Selectivity
+from interactions import ErrorByOrder, OrderSpectrum, RateSweep, Selectivity
 from interactions.anova import MeanOrder, Purified
 from interactions.saving import Saved
 from interactions.sufficient import Sufficient
@@ -72,6 +72,23 @@ RESULTS: dict[str, Saved] = {
             (): np.array(1 / 7),
         },
         np.full((2, 2), 0.25),
+    ),
+    "error_by_order": ErrorByOrder(
+        bias=np.array([0.0, 1 / 3, -1e-17, np.nan]),
+        bias_standard_error=np.array([0.1, 0.2, np.nan, np.nan]),
+        bias_degrees_of_freedom=np.array([3.0, np.inf, 1.5, np.inf]),
+        variance=np.array([0.1, 1 / 7, 0.0, 2.0]),
+        variance_standard_error=np.array([0.01, 0.02, 0.0, 0.3]),
+        variance_degrees_of_freedom=np.full(4, 9.0),
+        error=np.array([0.1, 1 / 3 + 1 / 7, 0.0, 2.0]),
+        error_standard_error=np.array([0.1, 0.2, 0.3, np.nan]),
+        error_degrees_of_freedom=np.full(4, 9.0),
+        noise=0.1 + 0.2,
+        noise_standard_error=float("nan"),
+        test_error=2.9,
+        test_error_standard_error=0.05,
+        models=10,
+        method="from labels of 1,024 rows",
     ),
     "sufficient": Sufficient(
         order=None,

@@ -145,14 +145,35 @@ def test_targets_of_regularizers_have_variance_near_one() -> None:
         assert task.y.double().var().item() == pytest.approx(variance + noise, abs=0.1)
 
 
+def test_the_usual_protocol_looks_at_no_penalty() -> None:
+    """Its runs are stored, with the settings they had before there were penalties."""
+    usual = regularizers.PRESETS["controlled", "paper"]
+    assert not set(usual.regularizers) & set(regularizers.PENALTIES)
+    assert usual.targets == ("noise", "mixture", "products", "bike")
+    assert len(usual.regularizers) == 14
+    of_penalties = regularizers.PRESETS["penalties", "paper"].regularizers
+    assert set(regularizers.PENALTIES) < set(of_penalties)
+
+
 def test_strengths_must_grow_along_a_path() -> None:
     with pytest.raises(ValueError, match="widths must go from weak to strong"):
         regularizers.Settings(widths=(2, 4))
 
 
 def test_a_regularizer_changes_what_its_name_says_and_nothing_else() -> None:
-    s = replace(regularizers.PRESETS["controlled", "tiny"], rates=(0.25,))
-    cells = {cell.regularizer: cell for cell in regularizers._cells(s)}
+    s = replace(
+        regularizers.PRESETS["controlled", "tiny"],
+        rates=(0.25,),
+        regularizers=tuple(regularizers.REGULARIZERS),
+        penalties=(1.0,),
+        gradients=(0.1,),
+        pairs=(0.2,),
+        walsh=(0.3,),
+        mixing=(0.4,),
+    )
+    cells = {cell.regularizer: cell for cell in regularizers._cells(s, "signs")}
+    elsewhere = {cell.regularizer for cell in regularizers._cells(s, "mixture")}
+    assert set(cells) - elsewhere == {"Walsh sparsity"}
     plain = cells.pop("none")
     assert set(regularizers.REGULARIZERS) - set(cells) == {"early stopping"}
     changed = {
@@ -169,6 +190,11 @@ def test_a_regularizer_changes_what_its_name_says_and_nothing_else() -> None:
     assert changed["smaller width"] == {"hidden": (4, 4, 4)}
     assert changed["smaller depth"] == {"hidden": (8,)}
     assert changed["more data"] == {"data": 2}
+    assert changed["order penalty from 3"] == {"penalty": ("orders", 3, 1.0)}
+    assert changed["input gradient"] == {"penalty": ("gradient", 0, 0.1)}
+    assert changed["pair interaction"] == {"penalty": ("pair", 0, 0.2)}
+    assert changed["Walsh sparsity"] == {"penalty": ("walsh", 0, 0.3)}
+    assert changed["mixup"] == {"mix": 0.4}
     dropout = changed["activation dropout, classic"]["dropout"]
     assert (dropout.inputs, dropout.hidden, dropout.kind) == (0.0, 0.25, "classic")
     dropout = changed["input dropout"]["dropout"]

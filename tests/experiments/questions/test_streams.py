@@ -85,7 +85,16 @@ def test_no_spectrum_is_measured_from_the_seed_of_a_data_set(
 
 
 def test_purposes_have_streams_of_their_own() -> None:
-    purposes = ("fresh points", "spectrum", "masks", "copies", "weights", "batches", "noise")
+    purposes = (
+        "fresh points",
+        "spectrum",
+        "masks",
+        "copies",
+        "weights",
+        "batches",
+        "noise",
+        "penalty",
+    )
     # What torch keeps of a seed.
     seeds = {member_seed(seed, p) % 2**32 for seed in range(10) for p in purposes}
     assert len(seeds - set(range(10))) == 10 * len(purposes)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from interactions import sweep_rates
+from interactions import Empirical, OrderPenalty, sweep_rates
+from interactions.penalty import weights_from_order
 
 SHORT = {"rates": (0.0, 0.5), "seeds": (0, 1), "epochs": 3, "max_order": 2}
 PENALTIES = {"values": (0.0, 0.3, 3.0), "seeds": (0, 1)}
@@ -131,6 +132,43 @@ def test_a_penalty_is_swept_in_the_optimizer_or_in_the_step_alike(data) -> None:
     total = in_optimizer.groupby("strength")["total"].mean()
     assert total.is_monotonic_decreasing
     assert total[3.0] < 0.01 * total[0.0]
+
+
+def half_squares(strength: float):
+    """What `decayed` adds to the gradient, as a penalty."""
+    return lambda model, x: strength * sum(p.square().sum() for p in model.parameters())
+
+
+def test_a_penalty_of_the_model_joins_the_loss(data) -> None:
+    in_optimizer = sweep_rates(plain, *data, optimizer=decayed, **PENALTIES).runs
+    in_loss = sweep_rates(plain, *data, optimizer=sgd, penalty=half_squares, **PENALTIES).runs
+    pd.testing.assert_frame_equal(in_optimizer, in_loss, rtol=1e-3, atol=1e-6)
+
+
+def test_an_order_penalty_is_swept_and_takes_interactions(data) -> None:
+    inputs = Empirical(data[0])
+
+    def penalty(strength: float) -> OrderPenalty:
+        weights = weights_from_order(2)
+        return OrderPenalty(inputs, weights=weights, strength=strength, fresh=True)
+
+    options = {"seeds": (0,), "epochs": 60, "max_order": 2, "learning_rate": 1e-2}
+    runs = sweep_rates(plain, *data, values=(0.0, 3.0), penalty=penalty, **options).runs
+    without, with_it = runs["total"] * runs["share_2"]
+    assert with_it < 0.3 * without
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"penalty": lambda strength: 1.0}, TypeError, "penalty must be a function of the rate"),
+        ({"penalty": 1.0}, TypeError, "penalty must be callable"),
+        ({"penalty": half_squares, "step": usual}, ValueError, "a step of your own has its own"),
+    ],
+)
+def test_penalties_that_are_none_are_refused(data, options, error, says) -> None:
+    with pytest.raises(error, match=says):
+        sweep_rates(plain, *data, **SHORT, **options)
 
 
 class GaussianDropout(nn.Module):
