@@ -73,7 +73,7 @@ def test_quick_order_penalty_meets_its_bars() -> None:
     """3% or 3 standard errors of the law; on sines within .03 of (1-r)^k, dropout off by .2.
 
     Wherever networks without penalty reach the target itself to 1%: the law is that of the best
-    fit. Orders 2 and 3 of G, whose factors have a cusp, take the paper preset.
+    fit. Orders 2 and 3 of G, whose factors have a cusp, they do not reach so soon.
     """
     table = order_penalty.run(order_penalty.PRESETS["controlled", "quick"], CONTEXT)
     out = order_penalty.summary(table)
