@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -69,10 +70,17 @@ def test_a_little_training_brings_a_penalty_nearer_its_law_than_dropout_to_one_m
 
 @pytest.mark.slow
 def test_quick_order_penalty_meets_its_bars() -> None:
-    """3% or 3 standard errors of the law; on sines within .03 of (1-r)^k, dropout off by .2."""
+    """3% or 3 standard errors of the law; on sines within .03 of (1-r)^k, dropout off by .2.
+
+    Wherever networks without penalty reach the target itself to 1%: the law is that of the best
+    fit. Orders 2 and 3 of G, whose factors have a cusp, they do not reach so soon.
+    """
     table = order_penalty.run(order_penalty.PRESETS["controlled", "quick"], CONTEXT)
     out = order_penalty.summary(table)
-    penalties = out[~out["profile"].str.startswith(("none", "input"))]
+    plain = out[out["profile"] == "none"].set_index(["target", "order"])["reached"]
+    learned = (plain.reindex(pd.MultiIndex.from_frame(out[["target", "order"]])) - 1).abs() < 0.01
+    assert (~learned).groupby(level=["target", "order"]).first().sum() == 2
+    penalties = out[learned.to_numpy() & ~out["profile"].str.startswith(("none", "input"))]
     off = (penalties["reached"] - penalties["law"]).abs()
     assert (off < np.maximum(0.03 * penalties["law"], 3 * penalties["standard_error"])).all()
     sines = out[out["target"] == "sines"].set_index(["profile", "order"])

@@ -187,8 +187,13 @@ def test_a_little_training_brings_sines_near_the_law_where_dropout_is_far() -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_trained_networks_keep_what_the_law_says(name) -> None:
-    """Within 3% or 3 standard errors over networks, orders 1 to 3, three profiles."""
+    """Within 3% or 3 standard errors over networks, three profiles.
+
+    Orders 1 to 3, where networks without penalty reach the target itself to 1%: order 3 of G, of
+    3% of the variance, they are still short of.
+    """
     penalties = [
+        {"strength": 0.0},
         {"rho": 0.5, "strength": 1.0},
         {"weights": weights_for_survival(0.25, 3)},
         {"weights": weights_from_order(2), "strength": 0.5},
@@ -196,4 +201,6 @@ def test_trained_networks_keep_what_the_law_says(name) -> None:
     amplitudes, law = kept(name, penalties, steps=4000)
     error = amplitudes.std(axis=1, ddof=1) / 5**0.5
     off = np.abs(amplitudes.mean(axis=1) - law)
-    assert (off < np.maximum(0.03 * law, 3 * error)).all(), (off / law, error)
+    learned = off[0] < 0.01
+    assert learned.tolist() == [True, True, name != "G"]
+    assert (off < np.maximum(0.03 * law, 3 * error))[:, learned].all(), (off / law, error)
