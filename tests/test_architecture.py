@@ -56,6 +56,7 @@ ALLOWED = LIBRARY | {
     "experiments": set(),
     "experiments.errors": set(),
     "experiments.output": set(),
+    "experiments.found": set(),
     "experiments.discovery": {"experiments.errors"},
     "experiments.running.store": {"experiments.errors"},
     "experiments.running.context": {"experiments.errors"},
@@ -70,6 +71,7 @@ ALLOWED = LIBRARY | {
     },
     "experiments.running": {
         "experiments.errors",
+        "experiments.output",
         "experiments.discovery",
         "experiments.running.store",
         *CONTEXT,
@@ -103,9 +105,12 @@ ALLOWED = LIBRARY | {
         "paper_results",
         "paper_results.bind",
     },
+    "paper_results.told": {"paper_results"},
+    "paper_results.renew": {"experiments.running.store", "paper_results", "paper_results.told"},
     "experiments.__main__": {
         "experiments.errors",
         "experiments.output",
+        "experiments.found",
         "experiments.discovery",
         "experiments.running",
         "experiments.running.context",
