@@ -1,4 +1,5 @@
-"""The command line: python -m experiments list | show | run | sweep | status | reproduce | report.
+"""The command line: python -m experiments list | show | run | sweep | status | reproduce | report
+| lecture.
 
 What computes is imported by the commands that compute: torch alone takes seconds, and naming the
 questions or explaining an option needs none of it.
@@ -231,10 +232,10 @@ def reproduce(
     for run in done.values():
         typer.echo(fitted(f"{run.folder}: {', '.join(run.pictures)}", indent="  ", hang="    "))
     for name in skipped:
-        typer.echo(f"  none of {name}: its data is missing, see above")
+        typer.echo(fitted(f"none of {name}: its data is missing", indent="  ", hang="    "))
     typer.echo("\nAll of it, with the paper's figures beside\n")
     for path in written:
-        typer.echo(f"  {path}")
+        typer.echo(fitted(str(path), indent="  ", hang="    "))
     typer.echo(f"\nDone in {(time.perf_counter() - began) / 60:.1f} minutes.")
 
 
@@ -253,6 +254,26 @@ def report(
     typer.echo("Written:")
     for path in written:
         typer.echo(f"  {path}")
+
+
+@app.command()
+def lecture(
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="L1 to L12; all of them by default")
+    ] = None,
+    out: Out = Path("results"),
+    device: Device = "auto",
+    seed: Seed = 0,
+) -> None:
+    """Show rows of a lecture on regularization: numbers, a picture each, and what to see."""
+    from .lecture.rows import chosen, show
+    from .running.context import Context, pick_device
+
+    names = chosen(rows or [])
+    context = Context(seed, pick_device(device))
+    unseen = [name for name in names if not show(name, out, context)]
+    if unseen:
+        raise UserError(f"not seen at 3 standard errors: an effect of {', '.join(unseen)}")
 
 
 def _report(out: Path | None) -> tuple[list[tuple[str, str, str]], list[Path]]:

@@ -40,8 +40,8 @@ def _pure_noise(t: pd.DataFrame) -> str:
     orders = _listed(shares[1].index, "{}")
     told = [_listed(100 * share, "{:.0f}%") for share in shares if len(share)]
     return (
-        f"Networks fit to pure noise hold in orders {orders} "
-        + " of their variance without dropout, ".join(told)
+        f"Of what networks learn of pure noise, orders {orders} are "
+        + " without dropout; ".join(told)
         + f" with {kind} dropout at {rate:.4g}."
     )
 

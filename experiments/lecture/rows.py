@@ -1,0 +1,76 @@
+"""The rows of the lecture, and how one is shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from figures import lecture as figure
+
+from ..errors import UserError, perhaps
+from ..output import fitted
+from ..running.context import Context
+from ..running.store import open_folder, write_whole
+from . import penalties, practice, readings
+from .shown import Shown
+
+FOLDER = "lecture"
+"""Within the folder of results."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the lecture shows there, and what shows it here."""
+
+    title: str
+    show: Callable[[Context], Shown]
+
+
+ROWS = {
+    "L1": Row("effects of order k survive dropout with (1-r)^k", readings.interaction_effects),
+    "L2": Row("classic and inverted dropout, in training and at prediction", practice.two_kinds),
+    "L3": Row("a rate for each layer", practice.rate_per_layer),
+    "L4": Row("a classifier of digits, without dropout and with 50%", practice.digits),
+    "L5": Row("the average of all subnetworks, and scaling", readings.ensemble),
+    "L6": Row("co-adaptation: weights shrink, units are less alike", readings.adaptation),
+    "L7": Row("the L2 penalty by hand, and weight decay", penalties.weight_decay),
+    "L8": Row("the L1 penalty", penalties.sparsity),
+    "L9": Row("early stopping", practice.early_stopping),
+    "L10": Row("fewer units, fewer layers", penalties.capacity),
+    "L11": Row("more data", penalties.more_data),
+    "L12": Row("how the regularizers differ", penalties.differences),
+}
+
+
+def chosen(names: list[str]) -> list[str]:
+    """Names of rows as they are known, all of them for none.
+
+    Raises UserError for one that there is not.
+    """
+    asked = [name.upper() for name in names]
+    for name in asked:
+        if name not in ROWS:
+            raise UserError(
+                f"the lecture has no row {name!r}{perhaps(name, ROWS)}: choose from L1 to L12"
+            )
+    return asked or list(ROWS)
+
+
+def show(name: str, out: Path, context: Context) -> bool:
+    """Show a row: print its numbers and what to see, leave its picture; whether all is seen."""
+    row = ROWS[name]
+    folder = open_folder(out / FOLDER)
+    print(fitted(f"{name}: {row.title}", hang="    "))
+    began = time.perf_counter()
+    shown = row.show(context)
+    for effect in shown.effects:
+        unseen = "" if effect.is_seen else "  (NOT as it should be: another seed or more repeats?)"
+        print(fitted(f"{effect}{unseen}", indent="  ", hang="    "))
+    print(fitted(shown.see, indent="  ", hang="  "))
+    picture = folder / f"{name}.png"
+    write_whole(picture, figure.png(figure.draw(f"{name}: {row.title}", shown.panes)))
+    print(fitted(f"{picture}, {time.perf_counter() - began:.0f} s", indent="  ", hang="    "))
+    print()
+    return all(effect.is_seen for effect in shown.effects)
