@@ -7,12 +7,12 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
 import typer
 
 from experiments import __main__ as command_line
 from experiments import discovery
+from experiments.running.settings import grid
 
 ROOT = Path(__file__).parents[1]
 WRITTEN = {"paper_results/REPORT.md"}
@@ -27,7 +27,7 @@ PAGES = [
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(PAGES)}
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
 SHELL = [
-    (page, line.partition("  #")[0].strip())
+    (page, re.sub(r"\s+#.*", "", line).strip())
     for page, text in PAGES.items()
     for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
     for line in block.replace("\\\n", " ").splitlines()
@@ -75,18 +75,14 @@ def test_a_command_is_one_that_there_is(page: str, line: str) -> None:
     assert module == "build" or importlib.util.find_spec(module) is not None, line
     if module != "experiments":
         return
-    command = typer.main.get_command(command_line.app)
     name, *arguments = rest
-    sub = command.get_command(click.Context(command), name)
-    assert sub is not None, line
-    values = sub.make_context(name, list(arguments)).params
+    command = typer.main.get_command(command_line.app).commands[name]
+    values = command.make_context(name, list(arguments)).params
     if name in {"run", "sweep", "show"} and values["name"] != "sampling_error":
-        changes = [*(values.get("set_") or []), *(values.get("grid") or [])]
-        fields = [change.partition("=")[0] for change in changes]
         plan = command_line._plan(
             values["name"], values["preset"], values["protocol"], None, values.get("set_"), "0"
         )
-        assert all(hasattr(plan.settings, field) for field in fields), line
+        assert grid(plan.settings, values.get("grid") or [])
 
 
 def test_the_ten_lines_that_measure_a_model_print_what_the_front_page_shows(capsys) -> None:
