@@ -33,7 +33,7 @@ SHELL = [
     for line in block.replace("\\\n", " ").splitlines()
 ]
 MODULE = re.compile(r"(?:\S*python|\S*python3) -m (\S+)(.*)")
-OWN = {"README.md", "EXTENDING.md", "interactions/README.md"}
+OWN = {"README.md", "EXTENDING.md", "interactions/README.md", "experiments/tutorial/README.md"}
 """Pages with code of their own tests, below or in test_extending.py."""
 
 
@@ -118,7 +118,7 @@ def test_the_lines_that_measure_and_sweep_run(capsys) -> None:
 
 
 def test_every_page_with_code_has_its_test() -> None:
-    """MODELS.md in test_models_page.py, EXTENDING.md in test_extending.py."""
+    """Below, in test_models_page.py, test_extending.py and experiments/test_tutorial.py."""
     with_code = {page for page in PAGES if code(page)}
     assert with_code == OWN | {"interactions/MODELS.md"}
 

@@ -20,7 +20,7 @@ from interactions.planted import PlantedInteractions
 from ..running.context import Context
 from ..tasks import answers, planted_data
 
-INPUTS = Rademacher(10)
+INPUTS = Rademacher(dim=10)
 ORDERS = (1, 2, 3, 4)
 """Planted with variance 1/4 each."""
 NOISE = 0.5

@@ -87,7 +87,7 @@ for method in ("kernel", "differences"):
 # signs, of which there are 256 points, so each spectrum is exact.
 
 # %%
-signs = Rademacher(8)
+signs = Rademacher(dim=8)
 seeds = range(10)
 x = torch.stack([signs.sample(200, generator=seed, dtype=torch.float32) for seed in seeds])
 noise = torch.randn(10, 200, generator=torch.Generator().manual_seed(0))

@@ -80,6 +80,16 @@ def released_distillation(
         1000 points and an eighth at 5000, and leaves up to .03 less to orders above `max_order`.
     progress : bool or str
         Shows a bar of ensembles of trees, one per depth and output (needs tqdm).
+
+    Examples
+    --------
+    >>> import pytest
+    >>> _ = pytest.importorskip("xgboost")
+    >>> import torch
+    >>> from interactions.anova import released_distillation
+    >>> x = torch.rand(400, 2, generator=torch.Generator().manual_seed(0))
+    >>> bool(released_distillation(x, x[:, 0], max_order=2).share[0] > 0.9)
+    True
     """
     x, y = _tensor("x", x), _tensor("y", y)
     try:
@@ -145,6 +155,14 @@ def held_out_distillation(
     folds, trees : int
     progress : bool or str
         Shows a bar of ensembles of trees, one per depth and fold (needs tqdm).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions.anova import held_out_distillation
+    >>> x = torch.rand(400, 2, generator=torch.Generator().manual_seed(0))
+    >>> bool(held_out_distillation(x, x[:, 0], max_order=2).share[0] > 0.9)
+    True
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.model_selection import KFold

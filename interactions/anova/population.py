@@ -61,6 +61,14 @@ def population_spectrum(
     ------
     ValueError
         For fewer rows, and as `order_spectrum` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interactions.anova import population_spectrum
+    >>> signs = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
+    >>> population_spectrum(lambda x: x[:, 0] * x[:, 1], signs).share.round(3)
+    array([0., 1., 0.])
     """
     rows = numbers(data, "data", finite=True)
     groups = min(GROUPS, len(rows) // ROWS)
