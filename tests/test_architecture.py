@@ -117,6 +117,11 @@ ALLOWED = LIBRARY | {
         "paper_results.bind",
     },
     "paper_results.told": {"paper_results"},
+    "paper_results.explorer": {
+        "experiments.running.store",
+        "paper_results",
+        "paper_results.told",
+    },
     "paper_results.renew": {"experiments.running.store", "paper_results", "paper_results.told"},
     "experiments.__main__": {
         "experiments.errors",

@@ -2,9 +2,8 @@
 # # An hour with interactions
 #
 # A function's variance over its inputs comes in orders: what each input does alone, what pairs do
-# beyond that, what triples do beyond pairs. You will measure it, on functions whose answer you
-# know, on networks, and on a model and data of your own; and see what dropout does to it.
-# Everything runs in about a minute; the hour is for changing lines and running them again.
+# beyond that, what triples do beyond pairs. All of this runs in
+# about a minute: `python -m experiments.tutorial.render`. The hour is for changing lines.
 #
 # ## 1. What an interaction is
 #
@@ -77,13 +76,11 @@ for method in ("kernel", "differences"):
 
 # %% [markdown]
 # Estimates are not clipped at 0 and their errors are honest: off by more than 3 standard errors
-# should hardly ever happen. `auto`, which you get without naming a method, chooses for you and
-# says why in `reason`.
+# should hardly ever happen. `auto`, the default, chooses a method.
 #
 # ## 3. A network on noise
 #
-# Fit networks to labels that are noise. There is nothing to be found, yet what they learn has a
-# spectrum. Ten networks are trained at once, each on data of its own. Their inputs are eight
+# Fit networks to labels that are noise: what they learn has a spectrum, too. Ten networks are trained at once, each on data of its own. Their inputs are eight
 # signs, of which there are 256 points, so each spectrum is exact.
 
 # %%
@@ -125,7 +122,7 @@ for k, (name, marker) in enumerate(zip(ORDERS, "osD^v", strict=True)):
     error = 2 * shares[:, :, k].std(axis=1, ddof=1) / 10**0.5
     axes[0].errorbar(rates, shares[:, :, k].mean(1), error, marker=marker, label=f"order {name}")
 axes[0].set(xlabel="drop rate on hidden units", ylabel="share of variance", title="which orders")
-axes[0].legend()
+figure.legend(loc="outside right center")
 axes[1].semilogy(rates, [v.sum(axis=1).mean() for v in by_rate], "o-")
 axes[1].set(xlabel="drop rate on hidden units", title="and how much of all")
 plt.show()
@@ -133,13 +130,13 @@ plt.show()
 # %% [markdown]
 # Low orders gain share as the rate rises, and high orders lose it. Look at the right side, too:
 # most of all that was learned is gone. Does dropout act on *interactions*, or does it just
-# shrink? Compare two networks with the same total, as step 8 does.
+# shrink? Step 8 asks.
 #
 # *Try:* `steps=3000`. What dropout does early is not what it does late.
 #
 # ## 5. Reading error bars
 #
-# There are two kinds of error, and they answer different questions. `standard_error` is that of
+# There are two kinds of error. `standard_error` is that of
 # measuring *one* function. The spread over networks is that of another data set and start.
 # Measuring longer makes the first small, and never the second.
 
@@ -169,9 +166,10 @@ rng = np.random.default_rng(0)
 frame = pd.DataFrame(rng.normal(size=(500, 4)), columns=["age", "dose", "weight", "noise"])
 outcome = frame["age"] + 2 * frame["dose"] * frame["weight"] + 0.3 * rng.normal(size=500)
 model = GradientBoostingRegressor(random_state=0).fit(frame, outcome)
-print(order_spectrum(model, frame, max_order=2, tolerance=0.03))
-variances = pd.Series(subset_variances(model, frame))
-print(variances.nlargest(3).round(3))
+print("shares of orders 1, 2, above:", order_spectrum(model, frame, max_order=2).share.round(3))
+variances = subset_variances(model, frame)
+for names in sorted(variances, key=variances.get, reverse=True)[:3]:
+    print(f"{variances[names]:.3f}", *names)
 
 # %% [markdown]
 # *Put your own frame and model here.* More kinds of models:
@@ -201,17 +199,17 @@ print(sweep)
 # Whether a regularizer acts on order, or merely shrinks, is its *selectivity*: the slope of
 # log(V_k with / V_k without) in k. 0 only shrinks; negative acts on interactions.
 
+
 # %%
-for rate in (0.125, 0.25):
-    slopes = [
-        selectivity(*(OrderSpectrum.known(v[i], method="exact") for v in (with_it, plain)))
-        for with_it in [learned(rate)]
-        for i in range(10)
-    ]
-    slope = np.array([float(s.slope) for s in slopes])
-    print(
-        f"dropout at {rate:g}: selectivity {slope.mean():.2f} ± {slope.std(ddof=1) / 10**0.5:.2f}"
-    )
+def slope(with_it, without):
+    spectra = (OrderSpectrum.known(v, method="exact") for v in (with_it, without))
+    return float(selectivity(*spectra).slope)
+
+
+for rate, variance in zip(rates[1:3], by_rate[1:3], strict=True):
+    slopes = np.array([slope(*pair) for pair in zip(variance, plain, strict=True)])
+    error = slopes.std(ddof=1) / 10**0.5
+    print(f"dropout at {rate:g}: selectivity {slopes.mean():.2f} ± {error:.2f}")
 
 # %% [markdown]
 # Weight decay, fewer units and early stopping have theirs: [the lecture](../lecture/README.md)
