@@ -80,8 +80,9 @@ for method in ("kernel", "differences"):
 #
 # ## 3. A network on noise
 #
-# Fit networks to labels that are noise: what they learn has a spectrum, too. Ten networks are trained at once, each on data of its own. Their inputs are eight
-# signs, of which there are 256 points, so each spectrum is exact.
+# Fit networks to labels that are noise: what they learn has a spectrum, too. Ten networks are
+# trained at once, each on data of its own. Their inputs are eight signs, of which there are 256
+# points, so each spectrum is exact.
 
 # %%
 signs = Rademacher(dim=8)
