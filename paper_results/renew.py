@@ -3,7 +3,8 @@
 Between <!-- numbers: NAME --> and <!-- end --> stand numbers that paper_results/told computes from
 the stored and published tables. They are put in again, to as many digits as stand there; of tables,
 a row is known by how it begins. Words stay as they are: where a number moved, read its sentence
-again. To be run after stored runs were changed on purpose; the tests see that nothing is stale.
+again. The explorer is written anew, too. To be run after stored runs were changed on purpose; the
+tests see that nothing is stale.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from experiments.running.store import write_whole
 
+from .explorer import build
 from .told import digits, selectivities
 from .told.lecture import LECTURE
 from .told.results import RESULTS, Compute
@@ -78,7 +80,8 @@ TABLES: dict[str, Callable[[str], str]] = {
 
 
 def main() -> None:
-    """Renew all pages, and say which numbers are others now."""
+    """Renew all pages and the explorer, and say which numbers are others now."""
+    write_whole(ROOT / "paper_results" / build.PAGE, build.page())
     for page in PAGES:
         before = page.read_text(encoding="utf-8")
         after = renewed(before)

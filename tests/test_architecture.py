@@ -117,12 +117,12 @@ ALLOWED = LIBRARY | {
         "paper_results.bind",
     },
     "paper_results.told": {"paper_results"},
-    "paper_results.explorer": {
+    "paper_results.explorer": {"paper_results.told"},
+    "paper_results.renew": {
         "experiments.running.store",
-        "paper_results",
+        "paper_results.explorer",
         "paper_results.told",
     },
-    "paper_results.renew": {"experiments.running.store", "paper_results", "paper_results.told"},
     "experiments.__main__": {
         "experiments.errors",
         "experiments.output",

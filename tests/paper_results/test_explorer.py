@@ -10,15 +10,15 @@ import subprocess
 import pytest
 
 from paper_results import STORED
-from paper_results.explorer import __main__ as explorer
+from paper_results.explorer import build
 from paper_results.told.tables import rows, stored
 
-PAGE = (STORED.parent / explorer.PAGE).read_text(encoding="utf-8")
+PAGE = (STORED.parent / build.PAGE).read_text(encoding="utf-8")
 DATA, SCRIPT = re.findall(r"<script[^>]*>(.*?)</script>", PAGE, flags=re.DOTALL)
 
 
 def test_the_stored_page_is_what_the_stored_tables_give() -> None:
-    assert explorer.page() == PAGE
+    assert build.page() == PAGE
 
 
 def test_it_asks_no_network() -> None:

@@ -1,7 +1,6 @@
-"""Write the explorer from the stored tables: python -m paper_results.explorer
+"""The explorer's page, from the stored tables: `python -m paper_results.renew` writes it.
 
-paper_results/explorer.html holds its numbers and all that draws them (page.html beside this file).
-To be run after stored runs were changed on purpose; the tests see that nothing is stale.
+It holds its numbers and all that draws them (page.html beside this file).
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.running.store import write_whole
-
-from .. import STORED
 from ..told.tables import stored
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -65,8 +61,3 @@ def _rows(t: pd.DataFrame, keys: list[str], value: str) -> Rows:
 def _short(value: float) -> float | None:
     """Four digits, which no picture shows more of."""
     return None if pd.isna(value) else float(f"{value:.4g}")
-
-
-if __name__ == "__main__":
-    write_whole(STORED.parent / PAGE, page())
-    print(STORED.parent / PAGE)
