@@ -198,6 +198,8 @@ def reproduce(
     scheduler: Scheduler = None,
 ) -> None:
     """Run the headline (decay law, pure noise, bike sharing) or everything; ends with a report."""
+    from paper_results import STORED
+
     from . import found
     from .running import runs, shown
     from .running.store import open_folder
@@ -213,7 +215,8 @@ def reproduce(
         for protocol in discovery.outline(name).protocols[: None if all_ else 1]
     ]
     for i, (name, protocol) in enumerate(wanted):
-        left = shown.left(wanted[i:], preset, _where_runs_are(out))
+        # Not from those in `out`: what is damaged there is about to be computed anew.
+        left = shown.left(wanted[i:], preset, [STORED])
         typer.echo(f"Run {i + 1} of {len(wanted)}{left}")
         try:
             plan = _plan(name, preset, protocol, None, None, str(seed))
@@ -223,9 +226,9 @@ def reproduce(
             typer.echo(f"skipped {name}, {protocol}: {visible(missing)}\n", err=True)
     lines, written = _report(out)
     typer.echo("\nWhat your runs say\n")
-    for (name, _), run in done.items():
+    for (name, protocol), run in done.items():
         if said := found.sentence(name, run.table):
-            typer.echo(fitted(f"{name}: {said}", indent="  ", hang="    "))
+            typer.echo(fitted(f"{name}, {protocol}: {said}", indent="  ", hang="    "))
     typer.echo("\nWhat the paper's claims come to, from your runs where they are in full\n")
     typer.echo(columns(line for line in lines if line[0].startswith("C")))
     typer.echo("\nPictures\n")
