@@ -269,13 +269,14 @@ def lecture(
     seed: Seed = 0,
 ) -> None:
     """Show rows of a lecture on regularization: numbers, a picture each, and what to see."""
-    from .lecture.rows import chosen, show
+    from .lecture.rows import chosen, show, write_page
     from .running.context import Context, pick_device
 
     names = chosen(rows or [])
     context = Context(seed, pick_device(device))
-    unseen = [name for name in names if not show(name, out, context)]
-    if unseen:
+    shown = {name: show(name, out, context) for name in names}
+    typer.echo(fitted(f"All of it: {write_page(shown, out)}", hang="  "))
+    if unseen := [name for name, row in shown.items() if not row.is_seen]:
         raise UserError(f"not seen at 3 standard errors: an effect of {', '.join(unseen)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from .shown import Shown
 
 FOLDER = "lecture"
 """Within the folder of results."""
+UNSEEN = " (NOT as it should be: try another seed)"
+"""Said of an effect that is not seen."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,30 @@ def chosen(names: list[str]) -> list[str]:
     return asked or list(ROWS)
 
 
-def show(name: str, out: Path, context: Context) -> bool:
-    """Show a row: print its numbers and what to see, leave its picture; whether all is seen."""
+def show(name: str, out: Path, context: Context) -> Shown:
+    """Show a row: print its numbers and what to see, and leave its picture; returns all of it."""
     row = ROWS[name]
     folder = open_folder(out / FOLDER)
     print(fitted(f"{name}: {row.title}", hang="    "))
     began = time.perf_counter()
     shown = row.show(context)
     for effect in shown.effects:
-        unseen = "" if effect.is_seen else "  (NOT as it should be: another seed or more repeats?)"
-        print(fitted(f"{effect}{unseen}", indent="  ", hang="    "))
+        print(fitted(f"{effect}{UNSEEN * (not effect.is_seen)}", indent="  ", hang="    "))
     print(fitted(shown.see, indent="  ", hang="  "))
     picture = folder / f"{name}.png"
     write_whole(picture, figure.png(figure.draw(f"{name}: {row.title}", shown.panes)))
     print(fitted(f"{picture}, {time.perf_counter() - began:.0f} s", indent="  ", hang="    "))
     print()
-    return all(effect.is_seen for effect in shown.effects)
+    return shown
+
+
+def write_page(rows: Mapping[str, Shown], out: Path) -> Path:
+    """A page of rows that were shown, beside their pictures."""
+    told = ["# The lecture, as shown here", "Bars are two standard errors."]
+    for name, shown in rows.items():
+        told += [f"## {name}: {ROWS[name].title}", shown.see]
+        told.append("\n".join(f"- {e}{UNSEEN * (not e.is_seen)}" for e in shown.effects))
+        told.append(f"![{name}: {ROWS[name].title}]({name}.png)")
+    path = out / FOLDER / "README.md"
+    write_whole(path, "\n\n".join(told) + "\n")
+    return path

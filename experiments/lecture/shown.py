@@ -73,6 +73,11 @@ class Shown:
     effects: tuple[Effect, ...]
     panes: tuple[Pane, ...]
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether all of its effects are."""
+        return all(effect.is_seen for effect in self.effects)
+
 
 def points(table: pd.DataFrame, series: str, x: str, y: str) -> pd.DataFrame:
     """Means of `y` over the repeats of every series and x, with standard errors."""

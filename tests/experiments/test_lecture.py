@@ -11,7 +11,7 @@ import pytest
 
 from experiments.errors import UserError
 from experiments.lecture import penalties
-from experiments.lecture.rows import ROWS, chosen, show
+from experiments.lecture.rows import ROWS, chosen, show, write_page
 from experiments.lecture.shown import Effect, over_repeats, points
 from experiments.running.context import Context
 from figures import lecture as figure
@@ -55,7 +55,8 @@ def test_errors_are_those_of_the_mean_over_repeats() -> None:
     [name if name in INSTANT else pytest.param(name, marks=pytest.mark.slow) for name in ROWS],
 )
 def test_what_a_row_shows_is_seen(name: str, tmp_path: Path, capsys) -> None:
-    assert show(name, tmp_path, Context(quiet=True)), capsys.readouterr().out
+    shown = show(name, tmp_path, Context(quiet=True))
+    assert shown.is_seen, capsys.readouterr().out
     assert (tmp_path / "lecture" / f"{name}.png").stat().st_size > 10_000
     said = capsys.readouterr().out
     assert said.startswith(f"{name}: ")
@@ -64,8 +65,12 @@ def test_what_a_row_shows_is_seen(name: str, tmp_path: Path, capsys) -> None:
 
 def test_an_effect_that_is_not_seen_is_told(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(penalties, "DECAY", 0.0)
-    assert not show("L7", tmp_path, Context(quiet=True))
+    shown = show("L7", tmp_path, Context(quiet=True))
+    assert not shown.is_seen
     assert "NOT as it should be" in capsys.readouterr().out
+    page = write_page({"L7": shown}, tmp_path).read_text()
+    assert "![L7: " in page
+    assert page.count("NOT as it should be") == 1
 
 
 def test_rows_are_asked_for_by_name() -> None:
