@@ -229,14 +229,14 @@ def reproduce(
     for (name, protocol), run in done.items():
         if said := found.sentence(name, run.table):
             typer.echo(fitted(f"{name}, {protocol}: {said}", indent="  ", hang="    "))
-    typer.echo("\nWhat the paper's claims come to, from your runs where they are in full\n")
+    typer.echo("\nWhat becomes of the paper's claims\n")
     typer.echo(columns(line for line in lines if line[0].startswith("C")))
     typer.echo("\nPictures\n")
     for run in done.values():
         typer.echo(fitted(f"{run.folder}: {', '.join(run.pictures)}", indent="  ", hang="    "))
     for name in skipped:
         typer.echo(fitted(f"none of {name}: its data is missing", indent="  ", hang="    "))
-    typer.echo("\nAll of it, with the paper's figures beside\n")
+    typer.echo("\nAll of it, beside the paper's figures\n")
     for path in written:
         typer.echo(fitted(str(path), indent="  ", hang="    "))
     typer.echo(f"\nDone in {(time.perf_counter() - began) / 60:.1f} minutes.")

@@ -66,9 +66,10 @@ def population_spectrum(
     --------
     >>> import numpy as np
     >>> from interactions.anova import population_spectrum
-    >>> signs = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
-    >>> population_spectrum(lambda x: x[:, 0] * x[:, 1], signs).share.round(3)
-    array([0., 1., 0.])
+    >>> rows = np.random.default_rng(0).normal(size=(200, 2))
+    >>> spectrum = population_spectrum(lambda x: x[:, 0] + 0.1 * x[:, 1], rows)
+    >>> bool(spectrum.share[0] > 0.99)
+    True
     """
     rows = numbers(data, "data", finite=True)
     groups = min(GROUPS, len(rows) // ROWS)

@@ -23,10 +23,10 @@ INSTANT = ("L2", "L7")
 @pytest.mark.parametrize(
     ("value", "sign", "error", "seen"),
     [
-        (0.3, 1, 0.1, True),
+        (0.31, 1, 0.1, True),
         (0.29, 1, 0.1, False),
-        (-0.3, -1, 0.1, True),
-        (-0.3, 1, 0.1, False),
+        (-0.31, -1, 0.1, True),
+        (-0.31, 1, 0.1, False),
         (0.29, 0, 0.1, True),
         (-0.31, 0, 0.1, False),
         (1e-12, 0, 0.0, True),
