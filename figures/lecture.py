@@ -58,6 +58,8 @@ def _lines(ax: Axes, points: pd.DataFrame) -> None:
         order = str(name).removeprefix("order ")
         colour = order_colour(order) if order != name else COLOURS[i % len(COLOURS)]
         few = len(line) <= MANY
+        # Between two words there is nothing.
+        words = len(line) == 2 and line["x"].map(type).eq(str).all()
         ax.errorbar(
             line["x"],
             line["y"],
@@ -65,7 +67,9 @@ def _lines(ax: Axes, points: pd.DataFrame) -> None:
             label=str(name),
             color=colour,
             marker=MARKERS[i % len(MARKERS)] if few else None,
-            linestyle=STYLES[i % len(STYLES)],
+            linestyle="none" if words else STYLES[i % len(STYLES)],
+            # Of lines that lie on one another, all are seen.
+            linewidth=1.8 if few else max(1.2, 4.5 - i),
             capsize=3 if few else 0,
             elinewidth=1 if few else 0.5,
         )

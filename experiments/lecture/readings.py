@@ -96,7 +96,7 @@ def ensemble(context: Context) -> Shown:
         (
             Effect("1 layer: scaled off the average", scaled[1].max(), 0),
             over_repeats(
-                "2 hidden layers: log of scaled over one subnetwork", np.log(scaled[2] / one)
+                "2 layers: log of scaled over one subnetwork", np.log(scaled[2] / one), -1
             ),
             over_repeats("2 layers: scaled off the average", scaled[2], 1),
         ),
