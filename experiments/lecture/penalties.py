@@ -114,8 +114,8 @@ def sparsity(context: Context) -> Shown:
         "part", rows.groupby(["cell", "strength"]).cumcount(), ["cell", "strength"]
     )
     return Shown(
-        "The stronger the L1 penalty, the more weights lie within .01 of 0. Where both leave the same "
-        "variance, the L2 penalty puts far fewer of them there.",
+        "The stronger the L1 penalty, the more weights lie within .01 of 0. Where both leave the "
+        "same variance, the L2 penalty puts far fewer of them there.",
         (
             over_repeats(
                 "part of weights within .01 of 0, L1 of .003 less none",
@@ -184,7 +184,7 @@ def more_data(context: Context) -> Shown:
     """L11: more samples."""
     sizes = (100, 300, 1000, 3000)
     cells = [Cell("samples", size, samples=size) for size in sizes]
-    table, _ = train(cells, context, steps=[600])
+    table, _ = train(cells, context, steps=[600], repeats=16)
     shares, errors = shares_of(table), errors_of(table).assign(series="test error")
     by_size = errors.pivot_table("error", "repeat", "strength")
     above = shares[shares["order"] == ">4"].pivot_table("share", "repeat", "strength")
