@@ -57,6 +57,8 @@ def _lines(ax: Axes, points: pd.DataFrame) -> None:
     for i, (name, line) in enumerate(points.groupby("series", sort=False)):
         order = str(name).removeprefix("order ")
         colour = order_colour(order) if order != name else COLOURS[i % len(COLOURS)]
+        if not line["x"].map(type).eq(str).any():
+            line = line.sort_values("x")
         few = len(line) <= MANY
         # Between two words there is nothing.
         words = len(line) == 2 and line["x"].map(type).eq(str).all()
