@@ -194,8 +194,8 @@ def more_data(context: Context) -> Shown:
 
     return Shown(
         "The more samples, the smaller the error on points that were not seen, and the more of "
-        "order 4 is found. Orders above 4, of which the truth has none, are noise that was learned: from "
-        "300 samples on they go.",
+        "order 4 is found. Orders above 4, of which the truth has none, are noise that was "
+        "learned: from 300 samples on they go.",
         (
             over_repeats("test error, 3,000 less 100 samples", by_size[3000] - by_size[100], -1),
             over_repeats("share of order 4, the same", of("4", 3000) - of("4", 100), 1),
