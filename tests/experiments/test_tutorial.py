@@ -32,7 +32,7 @@ def test_what_is_printed_and_drawn_stands_below_its_lines(tmp_path: Path) -> Non
     assert picture.name in page
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.slow
 def test_the_page_is_what_the_tutorial_makes(tmp_path: Path) -> None:
     """Its words and code to the letter; numbers up to what training amplifies of rounding."""
     page = render.page(render.SCRIPT.read_text(encoding="utf-8"), tmp_path)
