@@ -221,7 +221,7 @@ def more_data(context: Context) -> Shown:
 
 
 PATHS = {
-    "weight decay": [Cell("weight decay", s, weight_decay=s) for s in (0.003, 0.01, 0.03)],
+    "weight decay": [Cell("weight decay", s, weight_decay=s) for s in (0.03, 0.06, 0.12)],
     "dropout of hidden units": [
         Cell("dropout of hidden units", r, dropout=Dropout(hidden=r)) for r in (0.125, 0.25, 0.5)
     ],
