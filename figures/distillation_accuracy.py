@@ -14,7 +14,9 @@ from .style import order_colour, panes
 
 NAMES = {
     "staged": "boosted trees, staged",
+    "staged trees": "those trees' own spectrum",
     "in-sample": "boosted trees, in-sample",
+    "in-sample trees": "those trees' own spectrum",
     "held-out": "boosted trees, cross-fitted",
     "kernel": "kernel, same points",
     "exact": "exact spectrum",

@@ -144,39 +144,34 @@ def _along_training(rows: pd.DataFrame) -> Figure:
 
 
 def _norms(rows: pd.DataFrame) -> Figure:
-    """A pane per order; published medians beside ours with quartiles."""
+    """A pane per order: a dot per data set, their mean, and the published medians of one."""
     paper = published("fig2").set_index(["order", "dropout_rate"])
     orders = sorted(set(rows["order"]))
     figure, axes = panes(len(orders), width=3.5, height=3.7, sharex=True, sharey=True)
     for ax, order in zip(axes[0], orders, strict=True):
-        groups = rows[rows["order"] == order].groupby("rate")["norm"]
-        low, middle, high = (groups.quantile(q) for q in (0.25, 0.5, 0.75))
-        known = paper.loc[[key for r in groups.groups if (key := (order, r)) in paper.index]]
+        of_order = rows[rows["order"] == order]
+        medians = of_order.groupby(["rate", "data_set"])["norm"].median().reset_index("data_set")
+        mean = medians.groupby("rate")["norm"].mean()
+        known = paper.loc[[key for r in mean.index if (key := (order, r)) in paper.index]]
         known = known.droplevel("order")
         ax.axhline(1, color="0.4", lw=1)
         ax.plot(known["reference_(1-p)^k"], color="0.4", ls=(0, (4, 2)), lw=1.3)
-        medians = known["median_relative_update_norm"]
-        ax.plot(medians, color="black", ls=":", marker="*", ms=12)
-        ax.errorbar(
-            middle.index,
-            middle,
-            yerr=[middle - low, high - middle],
-            fmt=MARKERS[order],
-            ls="-",
-            ms=7,
-            capsize=3,
-            color=order_colour(order),
-        )
+        ax.plot(known["median_relative_update_norm"], color="black", ls=":", marker="*", ms=12)
+        ax.plot(medians["norm"], color=order_colour(order), ls="", marker="o", ms=5, alpha=0.45)
+        ax.plot(mean, color=order_colour(order), marker=MARKERS[order], ms=8)
         ax.set_title(f"order {order}")
         ax.set_xlabel("drop rate $r$ on hidden units")
-        ax.set_xticks(list(groups.groups))
+        ax.set_xticks(list(mean.index))
     axes[0, 0].set_ylim(bottom=0)
     axes[0, 0].set_ylabel("norm of the first update,\nover that without dropout")
     key = [
-        Line2D([], [], color="0.3", marker="o", label="ours, median and quartiles"),
+        Line2D([], [], color="0.3", marker="s", ms=8, label="ours, mean over data sets"),
+        Line2D(
+            [], [], color="0.3", ls="", marker="o", ms=5, alpha=0.45, label="a data set's median"
+        ),
         Line2D([], [], color="black", marker="*", ms=12, ls=":", label="published median"),
         Line2D([], [], color="0.4", ls=(0, (4, 2)), label="the paper's law, $(1-r)^k$"),
     ]
-    figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle("What Fig 2 measured: the norm of the whole first update")
+    figure.legend(handles=key, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle("What Fig 2 measured: the norm of the whole first update, by data set")
     return figure

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from torch import Tensor
+
+
+def of_pandas(data: Any) -> Any:
+    """A data frame of another library (polars, Arrow) as one of pandas; anything else as it is."""
+    return data.to_pandas() if hasattr(data, "to_pandas") else data
 
 
 def numbers(values: object, name: str, *, finite: bool = False) -> np.ndarray:
@@ -13,10 +21,20 @@ def numbers(values: object, name: str, *, finite: bool = False) -> np.ndarray:
     Raises
     ------
     TypeError
-        For dates, text and other values that are not numbers, naming the columns.
+        For dates, text and other values that are not numbers, naming the columns; for sparse
+        matrices and tables that are no arrays.
     ValueError
-        With `finite`, for NaN and infinity, naming the columns.
+        For values that are masked. With `finite`, for NaN and infinity, naming the columns.
     """
+    if sparse.issparse(values):
+        raise TypeError(f"{name} must be a dense array, got a sparse one: give {name}.toarray()")
+    if isinstance(values, dict) or getattr(getattr(values, "dtype", None), "names", None):
+        raise TypeError(f"{name} must be an array or a data frame: give pandas.DataFrame({name})")
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} has masked values, which are missing ones: drop their rows, or fill them "
+            "(.filled)"
+        )
     if isinstance(values, Tensor):
         values = values.detach().cpu().numpy()
     names = [*values.columns] if isinstance(values, pd.DataFrame) else None

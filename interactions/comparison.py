@@ -120,7 +120,8 @@ class Selectivity(Saved):
         slopes = np.ravel(self.slope)
         if len(slopes) > 1:
             return f"Selectivity({len(slopes)} functions)"
-        return f"Selectivity(slope {slopes[0]:.4g} ± {np.ravel(self.standard_error)[0]:.2g})"
+        slope = with_error(slopes[0], np.ravel(self.standard_error)[0], ".4g", padded=False)
+        return f"Selectivity(slope {slope})"
 
     def __str__(self) -> str:
         return "\n".join([SELECTIVITY, *aligned(self._rows())])

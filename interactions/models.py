@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from .arrays import of_pandas
 from .inputs import Empirical, Inputs
 
 METHODS = ("predict_proba", "decision_function", "predict")
@@ -128,9 +129,10 @@ def as_inputs(model: object, inputs: object) -> Inputs:
     ValueError
         Where columns that an estimator was fitted on are missing.
     """
-    wanted = None
+    inputs, wanted = of_pandas(inputs), None
     if _predicts(model) or _predicts(getattr(model, "__self__", None)):
-        wanted = as_function(model).columns
+        # A model that is callable itself, as Keras has them, is called.
+        wanted = getattr(as_function(model), "columns", None)
     there = getattr(inputs, "columns", None)
     if wanted is not None and there is not None and not isinstance(there, pd.RangeIndex):
         missing = [column for column in wanted if column not in there]
@@ -142,9 +144,22 @@ def as_inputs(model: object, inputs: object) -> Inputs:
     if not isinstance(inputs, Inputs):
         raise TypeError(
             "inputs must be a distribution such as Uniform(-1.0, 1.0, dim=25) or Empirical(data), "
-            f"or a data frame; got {type(inputs).__name__}"
+            f"or a data frame; got {_instead(inputs)}"
         )
     return inputs
+
+
+def _instead(inputs: object) -> str:
+    """What was given for inputs, and what it might have been meant to be."""
+    if isinstance(inputs, type):
+        return f"the class {inputs.__name__} itself"
+    if isinstance(inputs, pd.Series):
+        return "Series: give Empirical(series.to_frame())"
+    if isinstance(inputs, Mapping):
+        return f"{type(inputs).__name__}: give Marginals of it"
+    if isinstance(inputs, (list, tuple)):
+        return f'{type(inputs).__name__}: give Marginals({{"age": .., "income": ..}}), by name'
+    return type(inputs).__name__
 
 
 class Adapted(nn.Module):
@@ -301,6 +316,13 @@ def hint(error: Exception) -> str:
             ". The model wants integers: give inputs of whole numbers, Empirical(codes), or where "
             "some arguments are numbers, interactions.models.adapt(model, arguments=..., dtype=...)"
         )
+    if "conv" in text and "Expected" in text:
+        return (
+            ". Points are rows [n, d]: put their shape before the model, as in "
+            "nn.Sequential(nn.Unflatten(1, (1, 28, 28)), model)"
+        )
+    if "shapes cannot be multiplied" in text:
+        return ". Is d what the model takes? It is given rows [n, d]"
     return ""
 
 

@@ -16,25 +16,30 @@ probability 1/2 effects are those of the Walsh transform, at others of its biase
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 import torch
+from pandas.api.types import is_numeric_dtype
 from torch import Tensor, nn
 
 from .inputs import Bernoulli
+from .inputs.groups import players as columns_of
+from .models import as_function
 
 ALWAYS = -1
 """Label of what is always present."""
-Baseline = float | np.ndarray | Tensor | Callable[[Tensor, Tensor], Any]
+Baseline: TypeAlias = float | np.ndarray | Tensor | pd.DataFrame | Callable[[Tensor, Tensor], Any]
+Players = Tensor | np.ndarray | Sequence[Sequence[int]] | Mapping[str, Sequence[Any]]
 
 
 def masking(
     model: Callable[..., Any],
-    x: Tensor | np.ndarray,
+    x: Tensor | np.ndarray | pd.DataFrame,
     *,
-    players: Tensor | np.ndarray | Sequence[Sequence[int]] | None = None,
+    players: Players | None = None,
     baseline: Baseline = 0.0,
     keep: float | Sequence[float] = 0.5,
     names: Sequence[str] | None = None,
@@ -46,25 +51,29 @@ def masking(
 
     Parameters
     ----------
-    model : torch module or callable
+    model : torch module, callable or estimator
         Maps a batch [n, *shape of x] to [n] or [n, m]. A module must be in eval mode.
-    x : tensor or array
-        One input, without the axis of a batch. Of a module that has parameters it is taken to
-        their device. The model is given tensors, or arrays where `x` is one.
+    x : tensor, array or data frame
+        One input, without the axis of a batch, or one row of a table. Of a module that has
+        parameters it is taken to their device. The model is given tensors, or arrays or frames
+        where `x` is one.
     players : integer array, or list of index groups, optional
         Labels 0, 1, .. of every element of `x`, -1 where it is always present, in a shape that
         broadcasts to that of `x` (`patches`, superpixels, `tokens`); or for every player the
         places it holds in the flattened `x`, those in none always present. Default: every element
-        is a player.
-    baseline : number, array or callable
+        is a player. For a row of a table a dict of columns by name, {"address": ["street",
+        "town"]}; the others are players of their own.
+    baseline : number, array, data frame or callable
         What stands where a player is absent: one value, or one for each element of `x`. Token ids
-        are replaced by that of the mask token. A callable builds the batch itself: it is given
-        `x` and `present` [n, *shape of x], True or False, and returns what the model is called
-        with, a tensor, a tuple of arguments or a dict of named ones (`unattended`).
+        are replaced by that of the mask token. For a row of a table it is another row. A callable
+        builds the batch itself: it is given `x` and `present` [n, *shape of x], True or False, and
+        returns what the model is called with, a tensor, a tuple of arguments or a dict of named
+        ones (`unattended`); or an iterator over parts of the batch, the numbers of their rows and
+        what the model is called with for these (`taken_out`).
     keep : float or sequence of floats
         Probability that a player is present, inside of (0, 1): one for all or one for each.
     names : sequence of str, optional
-        Of the players.
+        Of the players. Default: those of the columns of a table.
 
     Returns
     -------
@@ -78,8 +87,14 @@ def masking(
         For labels that are not 0, 1, .. or -1, overlapping or empty groups, a baseline that does
         not fit `x`, and probabilities outside of (0, 1).
     """
-    if not callable(model):
-        raise TypeError(f"model must be callable, got {type(model).__name__}")
+    if not callable(model) and not hasattr(model, "predict"):
+        raise TypeError(f"model must be callable or an estimator, got {type(model).__name__}")
+    model = as_function(model)
+    if isinstance(x, pd.DataFrame):
+        row = _Row(x, baseline)
+        called, members = columns_of(players, [*x.columns], x.shape[1])
+        inputs = _present(keep, called if names is None else names, len(members), "another row")
+        return Masked(model, torch.arange(x.shape[1]), _labels(members, x.shape[1:]), row), inputs
     if not isinstance(x, (Tensor, np.ndarray)):
         raise TypeError(f"x must be one input, a tensor or an array; got {type(x).__name__}")
     own = [*model.parameters()] if isinstance(model, nn.Module) else []
@@ -89,16 +104,25 @@ def masking(
         one = one.to(own[0].device, own[0].dtype if floating else None)
     labels = _labels(players, tuple(one.shape))
     absent = baseline if callable(baseline) else _filler(baseline, one)
-    count = int(labels.max()) + 1
+    arrays = not own and isinstance(x, np.ndarray)
+    function = Masked(model, one, labels.to(one.device), absent, arrays=arrays)
+    return function, _present(keep, names, int(labels.max()) + 1, _called(baseline))
+
+
+def _present(
+    keep: float | Sequence[float], names: Sequence[str] | None, count: int, baseline: str
+) -> Bernoulli:
+    """Which players are present, as a distribution that says what its answers depend on."""
     if np.size(keep) not in (1, count):
         raise ValueError(f"keep has {np.size(keep)} probabilities for {count} players")
-    function = Masked(
-        model, one, labels.to(one.device), absent, arrays=not own and isinstance(x, np.ndarray)
+    own = np.asarray(keep, dtype=float)
+    low, high = f"{own.min():g}", f"{own.max():g}"
+    often = f"probability {low}" if low == high else f"probabilities from {low} to {high}"
+    caveat = (
+        f"for one input, players present with {often}, absent ones replaced by {baseline}: "
+        "the answer depends on both"
     )
-    inputs = Bernoulli(
-        keep, dim=count, names=names, caveat=_caveat(np.asarray(keep, dtype=float), baseline)
-    )
-    return function, inputs
+    return Bernoulli(keep, dim=count, names=names, caveat=caveat)
 
 
 class Masked(nn.Module):
@@ -111,7 +135,7 @@ class Masked(nn.Module):
         labels: Tensor,
         absent: Tensor | Callable[[Tensor, Tensor], Any],
         *,
-        arrays: bool,
+        arrays: bool = False,
     ) -> None:
         super().__init__()
         self.model, self.x, self.labels, self.absent = model, x, labels, absent
@@ -124,11 +148,16 @@ class Masked(nn.Module):
         # The last column is that of label -1.
         here = torch.cat([here, torch.ones_like(here[:, :1])], dim=1)
         present = here[:, self.labels]
-        if callable(self.absent):
-            batch = self.absent(self.x, present)
-        else:
+        if not callable(self.absent):
             batch = torch.where(present, self.x, self.absent)
-            batch = batch.numpy() if self.arrays else batch
+            return self._answer(batch.numpy() if self.arrays else batch)
+        batch = self.absent(self.x, present)
+        if not isinstance(batch, Iterator):
+            return self._answer(batch)
+        rows, parts = zip(*((rows, self._answer(part)) for rows, part in batch), strict=True)
+        return torch.cat([*map(torch.as_tensor, parts)])[torch.cat(rows).argsort()]
+
+    def _answer(self, batch: Any) -> Any:
         if isinstance(batch, Mapping):
             return self.model(**batch)
         return self.model(*batch) if isinstance(batch, tuple) else self.model(batch)
@@ -140,6 +169,61 @@ def unattended(x: Tensor, present: Tensor) -> dict[str, Tensor]:
     A `baseline` of `masking`, for token ids `x`. Positions stay as they are.
     """
     return {"input_ids": x.expand(present.shape), "attention_mask": present.long()}
+
+
+def taken_out(x: Tensor, present: Tensor) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Arguments of a Hugging Face model that is given only the tokens that are present.
+
+    A `baseline` of `masking`, for token ids `x`. The others keep their positions, which begin at 0
+    as BERT's do, so that the answer is that of `unattended` for half of the work: an encoder does
+    not compute what is absent. Rows of as many tokens are a batch without padding.
+    """
+    counts = present.sum(dim=1)
+    if not counts.all():
+        raise ValueError(
+            "no token is left where all are absent: let some always be present, "
+            "tokens(ids, always=tokenizer.all_special_ids)"
+        )
+    for count in counts.unique():
+        rows = torch.nonzero(counts == count)[:, 0]
+        places = present[rows].nonzero()[:, 1].reshape(len(rows), -1)
+        yield rows, {"input_ids": x[places], "position_ids": places}
+
+
+class _Row:
+    """Builds data frames of a row of a table and of the one that stands where it is absent."""
+
+    def __init__(self, x: pd.DataFrame, baseline: object) -> None:
+        if not isinstance(baseline, pd.DataFrame):
+            raise TypeError(
+                "for a row of a table the baseline must be another row, a data frame as "
+                f"frame.iloc[[0]]; got {type(baseline).__name__}"
+            )
+        if len(x) != 1 or len(baseline) != 1:
+            raise ValueError(
+                f"x and the baseline must be one row each, as frame.iloc[[0]]; they have {len(x)} "
+                f"and {len(baseline)}"
+            )
+        missing = [column for column in x if column not in baseline]
+        if missing:
+            raise ValueError(f"the baseline lacks columns {missing}")
+        self.both = pd.concat([baseline[[*x.columns]], x], ignore_index=True)
+        # Numbers of two types are numbers together; others would be objects that are neither.
+        other = [
+            c
+            for c in x
+            if self.both[c].dtype != x[c].dtype and not is_numeric_dtype(self.both[c].dtype)
+        ]
+        if other:
+            raise TypeError(
+                f"columns {other} have other types in the baseline than in x, as categories of "
+                "another list: take both from one frame"
+            )
+
+    def __call__(self, x: Tensor, present: Tensor) -> pd.DataFrame:
+        rows = present.long().cpu().numpy()
+        columns = [self.both.iloc[rows[:, j], j].reset_index(drop=True) for j in x.tolist()]
+        return pd.concat(columns, axis=1)
 
 
 def patches(shape: tuple[int, int], size: int) -> Tensor:
@@ -228,15 +312,8 @@ def _filler(baseline: object, x: Tensor) -> Tensor:
     return own
 
 
-def _caveat(keep: np.ndarray, baseline: object) -> str:
-    """What the result says of its question."""
-    low, high = f"{keep.min():g}", f"{keep.max():g}"
-    often = f"probability {low}" if low == high else f"probabilities from {low} to {high}"
+def _called(baseline: object) -> str:
+    """What the result says absent players were replaced by."""
     if callable(baseline):
-        what = getattr(baseline, "__name__", type(baseline).__name__)
-    else:
-        what = f"{np.asarray(baseline).item():g}" if np.size(baseline) == 1 else "an array"
-    return (
-        f"for one input, players present with {often}, absent ones replaced by {what}: "
-        "the answer depends on both"
-    )
+        return getattr(baseline, "__name__", type(baseline).__name__)
+    return f"{np.asarray(baseline).item():g}" if np.size(baseline) == 1 else "an array"

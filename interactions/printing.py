@@ -20,10 +20,17 @@ def wrapped(text: str, indent: str = "  ") -> list[str]:
     )
 
 
-def with_error(value: float, error: float, digits: str = ".4f") -> str:
-    """A number and its standard error, which may be unknown; of one width among others."""
+def number(value: float, digits: str = ".4f") -> str:
+    """A number, or that there is none: a constant has no shares."""
+    return "undefined" if math.isnan(value) else f"{value:{digits}}"
+
+
+def with_error(value: float, error: float, digits: str = ".4f", *, padded: bool = True) -> str:
+    """A number and its standard error, which may be unknown; of one width if `padded`."""
+    if math.isnan(value):
+        return "undefined"
     stated = "unknown" if math.isnan(error) else f"{error:.2g}"
-    return f"{value:{digits}} ± {stated:<7}"
+    return f"{value:{digits}} ± {stated:<{7 if padded else 0}}"
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:

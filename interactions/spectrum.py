@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from .plots import bars_or_lines
-from .printing import aligned, html_table, with_error, wrapped
+from .printing import aligned, html_table, number, with_error, wrapped
 from .saving import Saved
 from .sufficient import Sufficient, sufficient
 
@@ -339,7 +339,7 @@ class OrderSpectrum(Saved):
             names, self.total_variance.ravel(), share, error, strict=True
         ):
             cells = [with_error(v, e) for v, e in zip(values, errors, strict=True)]
-            rows.append([name, f"{total:.4g}", *cells])
+            rows.append([name, number(total, ".4g"), *cells])
         return rows
 
     def __repr__(self) -> str:
@@ -347,7 +347,7 @@ class OrderSpectrum(Saved):
             what = f"{self._count} outputs, orders 1 to {self.max_order} and above"
         else:
             named = zip(self.order_names, self.share.ravel(), strict=True)
-            what = "shares " + ", ".join(f"{name}: {share:.3f}" for name, share in named)
+            what = "shares " + ", ".join(f"{name}: {number(share, '.3f')}" for name, share in named)
             if len(what) > 60:
                 what = f"orders 1 to {self.max_order} and above"
         method = self.method.split(",")[0].split("(")[0].strip()

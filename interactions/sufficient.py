@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from scipy import stats
 from .saving import Saved
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Sufficient(Saved):
     """Which order is enough for a share of the variance, and how sure that is.
 
@@ -42,6 +43,15 @@ class Sufficient(Saved):
     more_evaluations: int | None
     doubt: str = ""
 
+    def __repr__(self) -> str:
+        return (
+            f"Sufficient(order={self.order}, share={self.share:g}, level={self.level:g}, "
+            f"more_evaluations={self.more_evaluations})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(str(self))}</p>"
+
     def __str__(self) -> str:
         sure = f"(confidence {self.level:g})"
         if self.order is not None:
@@ -53,10 +63,13 @@ class Sufficient(Saved):
             known += f" lies up to it {sure}; whether the one below is enough is open"
         elif self.smallest:
             return f"no order measured is enough: less than {self.share:g} lies up to them {sure}"
+        elif math.isnan(self.cumulative):
+            known = "open"
         else:
+            least = f", at least {self.at_least:.4f} {sure}"
             known = (
-                f"open: {self.cumulative:.4f} of the variance lies up to the orders measured, at "
-                f"least {self.at_least:.4f} {sure}, and {self.share:g} is asked"
+                f"open: {self.cumulative:.4f} of the variance lies up to the orders measured"
+                f"{'' if math.isnan(self.at_least) else least}, and {self.share:g} is asked"
             )
         if self.more_evaluations is None:
             return f"{known}: {self.doubt}"

@@ -17,7 +17,7 @@ PACKAGES = ("interactions", "experiments", "figures", "paper_results")
 LIBRARY = {
     "arrays": set(),
     "inputs": {"arrays"},
-    "players": {"inputs"},
+    "players": {"inputs", "models"},
     "dropout": set(),
     # What every result can do: be printed, saved and drawn.
     "printing": set(),
@@ -30,7 +30,7 @@ LIBRARY = {
     "comparison": {"spectrum", "printing", "saving", "plots"},
     "checks": set(),
     "progress": set(),
-    "models": {"inputs"},
+    "models": {"arrays", "inputs"},
     "anova": {
         "arrays",
         "checks",
@@ -42,8 +42,8 @@ LIBRARY = {
         "saving",
         "plots",
     },
-    "networks": {"inputs", "dropout"},
-    "rate_sweep": {"inputs", "dropout", "progress", "anova", "saving"},
+    "networks": {"inputs", "dropout", "printing"},
+    "rate_sweep": {"inputs", "dropout", "progress", "anova", "printing", "saving"},
 }
 LIBRARY = {
     f"interactions.{room}": {f"interactions.{other}" for other in others}

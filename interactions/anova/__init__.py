@@ -1,6 +1,6 @@
 """Ways of measuring variance by interaction order, one per file, behind `order_spectrum`."""
 
-from .distillation import held_out_distillation, released_distillation
+from .distillation import held_out_distillation, released_distillation, released_trees
 from .exact import GridTooLargeError, subset_variances
 from .from_samples import order_spectrum_from_samples
 from .measure import METHODS, Method, order_spectrum
@@ -25,6 +25,7 @@ __all__ = [
     "population_spectrum",
     "purify",
     "released_distillation",
+    "released_trees",
     "strongest_interactions",
     "subset_variances",
     "superset_index",

@@ -340,6 +340,8 @@ def _out_of_scale(extent: Tensor) -> FunctionError:
 def _device(function: Callable[..., Any], device: torch.device | str | None) -> torch.device:
     """Where the function is called: as asked for, or where a module's parameters are."""
     own = next(function.parameters(), None) if isinstance(function, nn.Module) else None
+    if own is not None and own.device.type == "meta":
+        raise FunctionError("the module is on the meta device, where it has no weights: load them")
     if own is None or device is None:
         return torch.device("cpu" if device is None else device) if own is None else own.device
     asked = torch.device(device)

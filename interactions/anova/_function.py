@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
 from ..inputs import Inputs
@@ -102,18 +104,22 @@ def call(
 
 def as_values(out: object, n: int) -> Tensor:
     """The answer to n points as a tensor [n] or [n, m] of its own type, its shape checked."""
-    if isinstance(out, (tuple, Mapping)) or out is None:
+    if sparse.issparse(out):
+        out = out.toarray()
+    if out is None or _parts(out, n):
         raise FunctionError(
             "the function must return one tensor or array of shape [n] or [n, m], it returned "
-            f"{_several(out)}"
+            f"{_several(out, _parts(out, n))}"
         )
     if not isinstance(out, Tensor):
         array = np.asarray(out)
+        if array.dtype == object and all(isinstance(v, Real) for v in array.flat):
+            array = array.astype(np.float64)
         if array.dtype.kind not in "biufc":
-            raise FunctionError(
-                f"the function must return numbers, it returned a {type(out).__name__} of "
-                f"{array.dtype} values. Of a classifier measure predict_proba"
-            )
+            what = f"a {type(out).__name__}"
+            if array.ndim:
+                what += f" of {array.dtype} values. Of a classifier measure predict_proba"
+            raise FunctionError(f"the function must return numbers, it returned {what}")
         # A copy, for an array may be read-only or used again by the function.
         out = torch.tensor(array)
     out = out.detach()
@@ -132,14 +138,26 @@ def as_values(out: object, n: int) -> Tensor:
     return out
 
 
-def _several(out: tuple[Any, ...] | Mapping[Any, Any] | None) -> str:
+def _parts(out: object, n: int) -> list[Hashable]:
+    """By what the things are told apart of which several were returned; none of one thing."""
+    if isinstance(out, Mapping):
+        return [*out]
+    if isinstance(out, tuple):
+        return [*getattr(out, "_fields", range(len(out)))]
+    if isinstance(out, list):
+        return [*range(len(out))] if len(out) != n and any(map(np.ndim, out)) else []
+    if isinstance(out, Tensor) or hasattr(out, "__array__"):
+        return []
+    return [name for name, v in getattr(out, "__dict__", {}).items() if isinstance(v, Tensor)]
+
+
+def _several(out: object, keys: Sequence[Hashable]) -> str:
     """What was returned instead of one thing, and how to take one of several."""
     if out is None:
         return "nothing"
-    keys = [*out] if isinstance(out, Mapping) else [*range(len(out))]
     return (
-        f"a {type(out).__name__} of {keys}: say which is measured, "
-        f"interactions.models.adapt(model, output={keys[0] if keys else 0!r})"
+        f"a {type(out).__name__} of {[*keys]}: say which is measured, "
+        f"interactions.models.adapt(model, output={keys[0]!r})"
     )
 
 

@@ -18,7 +18,7 @@ few points or many weak interactions that is most of them.
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from ..inputs import Inputs, check_order
 from ..progress import Bar
 from ..spectrum import OrderSpectrum
 from ._evaluate import Evaluator
+
+if TYPE_CHECKING:
+    from xgboost import XGBRegressor
 
 DEFAULT_BUDGET = 1000
 LEAST_POINTS = 50
@@ -92,13 +95,6 @@ def released_distillation(
     True
     """
     x, y = _tensor("x", x), _tensor("y", y)
-    try:
-        from xgboost import XGBRegressor
-    except ImportError as error:
-        raise ImportError(
-            'method "distillation" needs XGBoost: pip install "interactions[xgboost]", or '
-            "xgboost-cpu, which has the same import"
-        ) from error
     points = x.cpu().numpy()
     columns = y.detach().reshape(len(x), -1).T.cpu().numpy()
     rows = []
@@ -107,14 +103,8 @@ def released_distillation(
         for i, column in enumerate(columns):
             fits = [np.zeros_like(column)]
             for depth in range(1, max_order + 1):
-                trees = XGBRegressor(
-                    max_depth=depth,
-                    n_estimators=TREES,
-                    learning_rate=LEARNING_RATE,
-                    tree_method=tree_method,
-                    n_jobs=torch.get_num_threads(),
-                )
-                fits.append(trees.fit(points, column).predict(points).astype(np.float64))
+                trees = released_trees(points, column, depth=depth, tree_method=tree_method)
+                fits.append(trees.predict(points).astype(np.float64))
                 bar.at(i * max_order + depth)
             fits.append(column)
             rows.append([np.var(b - a) for a, b in itertools.pairwise(fits)])
@@ -127,6 +117,29 @@ def released_distillation(
         evaluations=len(x),
         converged=False,
     )
+
+
+def released_trees(
+    x: np.ndarray, y: np.ndarray, *, depth: int, tree_method: Literal["exact", "hist"] = "exact"
+) -> XGBRegressor:
+    """The 1000 trees of one depth that `released_distillation` fits to answers [n] at points.
+
+    Points x are [n, d]. What the trees hold themselves, `tree_spectrum` tells exactly.
+    """
+    try:
+        from xgboost import XGBRegressor
+    except ImportError as error:
+        raise ImportError(
+            'method "distillation" needs XGBoost: pip install "interactions[xgboost]", or '
+            "xgboost-cpu, which has the same import"
+        ) from error
+    return XGBRegressor(
+        max_depth=depth,
+        n_estimators=TREES,
+        learning_rate=LEARNING_RATE,
+        tree_method=tree_method,
+        n_jobs=torch.get_num_threads(),
+    ).fit(x, y)
 
 
 def held_out_distillation(

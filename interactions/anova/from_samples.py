@@ -16,7 +16,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from ..arrays import numbers
+from ..arrays import numbers, of_pandas
 from ..checks import check_tolerance, whole_number
 from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
@@ -54,10 +54,13 @@ def order_spectrum_from_samples(
 
     Parameters
     ----------
-    x : tensor, array, data frame or list [n, d]
-        Independent draws from `inputs`, in any order; at least 132.
-    y : tensor, array, series or list [n] or [n, m]
-        Values of one function or of m functions there.
+    x : tensor, array, data frame or list [n, d] or [n, D]
+        Independent draws from `inputs`, in any order; at least 132. Columns of a data frame are
+        taken by name where the inputs have names, categories and dates as `inputs` knows them, and
+        columns of a group as the rows that they are. The polynomials are those of the numbers
+        that stand for categories and for rows of a group: of few values they leave out nothing.
+    y : tensor, array, series, data frame or list [n] or [n, m]
+        Values of one function or of m functions there; a data frame's columns name them.
     tolerance : float
         The result has converged where every share's standard error is at most this, and no more
         than this (or .01, if that is larger) lies above max_order beyond doubt: whether that is of
@@ -70,8 +73,9 @@ def order_spectrum_from_samples(
     ValueError
         For points that cannot have come from the inputs, naming the column: values that they do
         not take, another distribution, columns that depend on each other, or rows that repeat.
+        For a data frame that lacks a column of the inputs.
     TypeError
-        For columns that are not numbers.
+        For columns that are not numbers where those of the inputs are.
 
     Warns
     -----
@@ -92,8 +96,13 @@ def order_spectrum_from_samples(
             "inputs must be the distribution that x was drawn from, such as "
             f"Uniform(-1.0, 1.0, dim=25), got {type(inputs).__name__}"
         )
+    x, y = of_pandas(x), of_pandas(y)
     names = [*x.columns] if isinstance(x, pd.DataFrame) else [*range(inputs.dim)]
-    x, y = _tensor(x, "x"), _tensor(y, "y")
+    names = names if inputs.names is None else [*inputs.names]
+    outputs = tuple(map(str, y.columns)) if isinstance(y, pd.DataFrame) else None
+    x = torch.as_tensor(inputs.coded(x)) if isinstance(x, pd.DataFrame) else _tensor(x, "x")
+    x = inputs.collapse(x) if x.ndim == 2 else x
+    y = _tensor(y, "y")
     check_order(max_order, inputs.dim)
     check_tolerance(tolerance)
     seed = whole_number("seed", seed, least=0)
@@ -113,7 +122,7 @@ def order_spectrum_from_samples(
     spectrum = kernel_spectrum_from_samples(
         x, y.to(x.device), inputs, max_order=max_order, memory=memory or DEFAULT_MEMORY
     )
-    return with_caveat(_judged(spectrum, tolerance), inputs)
+    return with_caveat(replace(_judged(spectrum, tolerance), outputs=outputs), inputs)
 
 
 def _judged(spectrum: OrderSpectrum, tolerance: float) -> OrderSpectrum:

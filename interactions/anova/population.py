@@ -15,9 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
 
-from ..arrays import numbers
+from ..arrays import numbers, of_pandas
 from ..inputs import OF_THESE_ROWS, Empirical
+from ..inputs.groups import Groups
+from ..models import as_inputs
 from ..spectrum import OrderSpectrum
 from .exact import ROUNDING
 from .measure import order_spectrum
@@ -32,6 +36,7 @@ def population_spectrum(
     function: Callable[..., Any],
     data: object,
     *,
+    groups: Groups | None = None,
     budget: int | None = None,
     tolerance: float = 0.01,
     seed: int = 0,
@@ -47,8 +52,10 @@ def population_spectrum(
 
     Parameters
     ----------
-    data : array or data frame [n, d]
-        Independent rows, 40 at least.
+    data : array or data frame [n, D]
+        Independent rows, 40 at least; categories and dates are to it what they are to `Empirical`.
+    groups : dict of columns by name, optional
+        Columns that are one input, as for `Empirical`.
     budget : int, optional
         Evaluations at most: half for the rows together, half for their groups. Default: that of
         the method, and as much again as it took for each group.
@@ -71,9 +78,15 @@ def population_spectrum(
     >>> bool(spectrum.share[0] > 0.99)
     True
     """
-    rows = numbers(data, "data", finite=True)
-    groups = min(GROUPS, len(rows) // ROWS)
-    if groups < LEAST_GROUPS:
+    data = of_pandas(data)
+    frame = isinstance(data, pd.DataFrame)
+    inputs = Empirical(data, groups=groups) if groups or not frame else as_inputs(function, data)
+    assert isinstance(inputs, Empirical)  # What a data frame stands for.
+    # Rows in the numbers that all of them are written in: a group may lack a category.
+    table = inputs.coded(data) if frame else numbers(data, "data").astype(np.float64)
+    rows = inputs.collapse(torch.as_tensor(table)).numpy()
+    count = min(GROUPS, len(rows) // ROWS)
+    if count < LEAST_GROUPS:
         raise ValueError(
             f"the spread of a population needs {LEAST_GROUPS * ROWS} rows at least, got {len(rows)}"
         )
@@ -81,25 +94,25 @@ def population_spectrum(
     own = None if budget is None else budget // 2
     whole = order_spectrum(
         function,
-        Empirical(data),
+        inputs,
         tolerance=tolerance,
         budget=own,
         progress=progress,
         **options,
     )
-    each = whole.evaluations if budget is None else (budget - whole.evaluations) // groups
+    each = whole.evaluations if budget is None else (budget - whole.evaluations) // count
     parts = [
-        # The noise of a group counts for 1 / groups, and its variance is taken off again.
+        # The noise of a group counts for 1 / count, and its variance is taken off again.
         order_spectrum(
             function,
-            Empirical(rows[which]),
-            tolerance=tolerance * groups**0.5,
+            inputs.with_rows(rows[which]),
+            tolerance=tolerance * count**0.5,
             budget=max(each, 2**12) if budget is None else each,
-            progress=progress and f"group {i} of {groups}",
+            progress=progress and f"group {i} of {count}",
             **options,
         )
         for i, which in enumerate(
-            np.array_split(np.random.default_rng(seed).permutation(len(rows)), groups), start=1
+            np.array_split(np.random.default_rng(seed).permutation(len(rows)), count), start=1
         )
     ]
     error = _with_groups(whole.standard_error, [(p.variance, p.standard_error) for p in parts])
@@ -112,7 +125,7 @@ def population_spectrum(
         whole.share_standard_error, [(p.share, p.share_standard_error) for p in parts]
     )
     constant = np.expand_dims(whole.constant, -1)
-    df = np.full_like(error, groups - 1.0)
+    df = np.full_like(error, count - 1.0)
     converged = whole.converged and bool(np.all((share_error <= tolerance) | constant))
     few = "more rows, not more evaluations, would narrow the intervals"
     reason = whole.reason if converged or not whole.converged else f"{whole.reason}; {few}"
@@ -125,7 +138,7 @@ def population_spectrum(
         cumulative_standard_error=up_to,
         cumulative_degrees_of_freedom=df,
         method=whole.method.replace(
-            OF_THESE_ROWS, f"intervals of the population of the rows ({groups} groups)"
+            OF_THESE_ROWS, f"intervals of the population of the rows ({count} groups)"
         ),
         evaluations=whole.evaluations + sum(p.evaluations for p in parts),
         converged=converged,

@@ -176,6 +176,7 @@ def interaction_terms(
     """
     if max_order is None:
         raise TypeError("max_order must be an integer, got None: no order was shown to be enough")
+    inputs = as_inputs(function, inputs)
     check_order(max_order, inputs.dim)
     terms: list[tuple[Any, ...]] = []
     for order in range(2, max_order + 1):

@@ -24,7 +24,7 @@ from scipy import stats
 from ..inputs import Inputs
 from ..models import as_inputs
 from ..plots import bars_or_lines
-from ..printing import aligned, html_table, with_error
+from ..printing import aligned, html_table, number, with_error
 from ..saving import Saved
 from ._evaluate import Evaluator
 
@@ -128,8 +128,10 @@ class MeanOrder(Saved):
     def __repr__(self) -> str:
         mean = np.ravel(self.mean_order)
         if len(mean) > 1:
-            return f"MeanOrder({len(mean)} outputs, {mean.min():.3f} to {mean.max():.3f})"
-        return f"MeanOrder({mean[0]:.4f} ± {np.ravel(self.standard_error)[0]:.2g})"
+            low, high = (number(end, ".3f") for end in (np.fmin.reduce(mean), np.fmax.reduce(mean)))
+            return f"MeanOrder({len(mean)} outputs, {low} to {high})"
+        error = np.ravel(self.standard_error)[0]
+        return f"MeanOrder({with_error(mean[0], error, padded=False)})"
 
     def __str__(self) -> str:
         return "\n".join([self._title(), *aligned(self._rows())])

@@ -15,7 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..arrays import numbers
 from . import _tables
+from .columns import Column
 
 FEW_VALUES = 128
 """A column with no more distinct values has a knot on each."""
@@ -62,6 +64,7 @@ class Inputs(ABC):
     alike: bool = False
     uneven: bool = False
     encoded: bool = False
+    _columns: Sequence[Column | None] | None = None
 
     @abstractmethod
     def quantile(self, u: Tensor, coordinate: Tensor) -> Tensor:
@@ -186,6 +189,46 @@ class Inputs(ABC):
     def frame(self, x: np.ndarray) -> pd.DataFrame:
         """The data frame that stands for numbers [n, D] which `expand` has given."""
         return pd.DataFrame(x, columns=None if self.columns is None else [*self.columns])
+
+    def collapse(self, x: Tensor) -> Tensor:
+        """The points [n, d] that `expand` makes x [n, D] of; points [n, d] as they are.
+
+        Raises
+        ------
+        ValueError
+            For rows that a group of columns does not take, naming the group.
+        """
+        return x
+
+    def coded(self, frame: pd.DataFrame) -> np.ndarray:
+        """The numbers [n, D] that stand for a data frame, of which `frame` is the inverse.
+
+        Columns are taken by name where both have names, whatever their order, else by place.
+
+        Raises
+        ------
+        ValueError
+            For columns that are missing and values that an input does not take, by their names.
+        TypeError
+            For columns that are no numbers where the inputs' are, by their names.
+        """
+        if self.columns is not None and not isinstance(frame.columns, pd.RangeIndex):
+            missing = [label for label in self.columns if label not in frame]
+            if missing:
+                raise ValueError(f"the inputs have columns {missing}, the data {[*frame]}")
+            frame = frame[[*self.columns]]
+        known = self._columns
+        if known is None:
+            return numbers(frame, "x")
+        if len(known) != frame.shape[1]:
+            raise ValueError(f"the inputs have {len(known)} columns, the data {frame.shape[1]}")
+        columns = [
+            numbers(frame.iloc[:, [j]], "x")[:, 0]
+            if column is None or column.levels is None
+            else column.forth(frame.iloc[:, j])
+            for j, column in enumerate(known)
+        ]
+        return np.column_stack(columns)
 
     def called(self, subset: Iterable[int]) -> tuple[int, ...] | tuple[str, ...]:
         """A subset of inputs by name where they have names, else by number."""

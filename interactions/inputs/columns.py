@@ -43,6 +43,24 @@ class Column:
         x = np.rint(x) if types.is_integer_dtype(self.dtype) else x
         return pd.Series(x, name=self.name).astype(self.dtype)
 
+    def forth(self, values: pd.Series) -> np.ndarray:
+        """The numbers [n] that stand for values among the levels, in whatever type these come.
+
+        Raises
+        ------
+        ValueError
+            For values that are not among them.
+        """
+        levels = pd.Index(self.levels.astype(object), dtype=object)
+        at = levels.get_indexer(pd.Index(values.astype(object), dtype=object))
+        if (at < 0).any():
+            strange = values[at < 0].iloc[0]
+            raise ValueError(
+                f"column {self.name!r} holds {strange!r}, which is not among its values: "
+                f"{_some(levels)}"
+            )
+        return self.codes[at]
+
 
 def encoded(values: pd.Series) -> tuple[Column, np.ndarray]:
     """A column without missing values, and its values as float64 numbers.
@@ -84,6 +102,12 @@ def _order(levels: ExtensionArray) -> np.ndarray:
         return np.asarray(levels.argsort())
     except TypeError:
         return np.argsort([str(value) for value in levels], kind="stable")
+
+
+def _some(levels: pd.Index) -> str:
+    """A few of the values, for a message."""
+    shown = ", ".join(map(repr, levels[:5]))
+    return shown if len(levels) <= 5 else f"{shown} and {len(levels) - 5} others"
 
 
 def encoded_frame(frame: pd.DataFrame, what: str) -> tuple[list[Column], np.ndarray]:

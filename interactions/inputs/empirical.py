@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Sequence
 from functools import cached_property
 
@@ -10,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..arrays import distinct, numbers
+from ..arrays import distinct, numbers, of_pandas
 from . import _tables
 from .base import FEW_VALUES, Inputs
-from .columns import encoded_frame
+from .columns import Column, encoded_frame
 from .groups import Groups, in_order, players
 
 OF_THESE_ROWS = "intervals of these rows, not of their population"
@@ -55,12 +56,13 @@ class Empirical(Inputs):
     ('age', 'dose')
     """
 
+    _columns: Sequence[Column] | None
     uneven = True
     caveat = f"under the product of the columns' marginals, {OF_THESE_ROWS}"
 
     def __init__(self, data: object, *, groups: Groups | None = None) -> None:
         self._columns = None
-        labels = None
+        labels, data = None, of_pandas(data)
         if isinstance(data, pd.DataFrame):
             if 0 in data.shape:
                 raise ValueError(f"Empirical needs data of shape [n, d], got {data.shape}")
@@ -73,7 +75,7 @@ class Empirical(Inputs):
         if values.ndim != 2 or 0 in values.shape:
             raise ValueError(f"Empirical needs data of shape [n, d], got {values.shape}")
         self.names, self._players = players(groups, labels, values.shape[1])
-        self.dim = len(self._players)
+        self.dim, self._width = len(self._players), values.shape[1]
         self.encoded = any(c.levels is not None for c in self._columns or ())
         self._rows: dict[int, np.ndarray] = {}
         if self.dim < values.shape[1]:
@@ -84,8 +86,7 @@ class Empirical(Inputs):
                     for j, members in enumerate(self._players)
                 ]
             )
-        # Column by column in memory, for that is how they are read.
-        self._sorted = np.sort(np.ascontiguousarray(values.T), axis=1).T
+        self._sorted = _sorted(values)
         self._kept: dict[tuple[str | int, torch.dtype, torch.device], Tensor] = {}
 
     def _group(self, j: int, values: np.ndarray) -> np.ndarray:
@@ -124,7 +125,7 @@ class Empirical(Inputs):
     def expand(self, x: Tensor) -> Tensor:
         if not self._rows:
             return x
-        out = x.new_empty(len(x), sum(map(len, self._players)))
+        out = x.new_empty(len(x), self._width)
         for j, members in enumerate(self._players):
             if j in self._rows:
                 rows = self._table(j, self._rows[j], x)
@@ -132,6 +133,36 @@ class Empirical(Inputs):
             else:
                 out[:, members[0]] = x[:, j]
         return out
+
+    def collapse(self, x: Tensor) -> Tensor:
+        if x.shape[1] != self._width:
+            return x
+        points = x.new_empty(len(x), self.dim)
+        for j, members in enumerate(self._players):
+            points[:, j] = self._codes(j, x[:, members]) if j in self._rows else x[:, members[0]]
+        return points
+
+    def _codes(self, j: int, rows: Tensor) -> Tensor:
+        """Codes [n] of rows that a group takes."""
+        known = self._table(j, self._rows[j], rows)
+        _, which = torch.unique(torch.cat([known, rows]), dim=0, return_inverse=True)
+        code = torch.full_like(which, -1)
+        code[which[: len(known)]] = torch.arange(len(known), device=which.device)
+        found = code[which[len(known) :]]
+        if (found < 0).any():
+            at = int(torch.nonzero(found < 0)[0])
+            raise ValueError(
+                f"group {self.names[j]!r} takes whole rows of the data it was made of; row {at} of "
+                "these points is none of them"
+            )
+        return found
+
+    def with_rows(self, points: np.ndarray) -> Empirical:
+        """The same columns, codes and groups with other rows, points [n, d] of these inputs."""
+        other = copy.copy(self)
+        other.__dict__.pop("support_sizes", None)
+        other._sorted, other._kept = _sorted(points), {}
+        return other
 
     @property
     def columns(self) -> tuple[Hashable, ...] | None:
@@ -167,3 +198,8 @@ class Empirical(Inputs):
     def recurrence(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
         rows = [_tables.lanczos(*self.support(j), degree)[:2] for j in range(self.dim)]
         return np.stack([a for a, _ in rows]), np.stack([b for _, b in rows])
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    """Columns in order, each in one piece of memory, for that is how they are read."""
+    return np.sort(np.ascontiguousarray(values.T), axis=1).T

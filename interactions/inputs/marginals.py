@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from numbers import Real
@@ -116,7 +117,7 @@ class Marginals(Inputs):
         if not isinstance(marginals, Mapping) or not marginals:
             raise TypeError(
                 'Marginals needs a dict by name, {"age": scipy.stats.norm(40, 12), "sex": ["f", '
-                f'"m"]}}; got {marginals!r}'
+                f'"m"]}}; got {_shown(marginals)}'
             )
         made, data = [], []
         for name, given in marginals.items():
@@ -225,13 +226,20 @@ def _frozen(name: str, given: object) -> object:
             raise TypeError(f"{name!r}: give {given.name} its parameters, {given.name}(..)")
         given = given()
     if not isinstance(getattr(given, "dist", None), (stats.rv_continuous, stats.rv_discrete)):
-        raise TypeError(f"{name!r} must be {SPEC}; got {given!r}")
+        raise TypeError(f"{name!r} must be {SPEC}; got {_shown(given)}")
     middle = np.asarray(given.ppf(0.5))
     if middle.ndim or not np.isfinite(middle):
         raise ValueError(
             f"{name!r} must be one distribution of finite values, got {_called(given)}"
         )
     return given
+
+
+def _shown(given: object) -> str:
+    """What was given, in a few words."""
+    if isinstance(given, pd.DataFrame):
+        return "a data frame: give Empirical(frame), or its columns by name"
+    return reprlib.repr(given)
 
 
 def _called(distribution: object) -> str:

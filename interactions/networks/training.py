@@ -14,12 +14,15 @@ must repeat.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 import torch
 from torch import Tensor
 
+from ..printing import html_table
 from .blocks import Block, Plan, cut_into_blocks
 from .ensemble import MLPEnsemble
 from .losses import LOSSES, check_targets
@@ -36,7 +39,7 @@ REGROUP = 1 / 16
 """Blocks are formed anew once more members have stopped than this share of those left."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FitResult:
     """What training did, member by member.
 
@@ -69,6 +72,20 @@ class FitResult:
     reason: list[str]
     snapshots: dict[int, Tensor]
     weights_from: Tensor
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per member: steps, reason, weights_from."""
+        parts = {"steps": self.steps.tolist(), "reason": self.reason}
+        return pd.DataFrame({**parts, "weights_from": self.weights_from.tolist()})
+
+    def __repr__(self) -> str:
+        ends = ", ".join(f"{n} by {why}" for why, n in Counter(self.reason).most_common())
+        return f"FitResult({len(self.reason)} members, stopped {ends})"
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame().reset_index(names="member")
+        rows = [[*frame], *frame.astype(str).to_numpy().tolist()]
+        return html_table(repr(self), rows)
 
 
 def fit(

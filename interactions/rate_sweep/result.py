@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..printing import html_table
 from ..saving import Saved
 from . import text
 
@@ -128,7 +129,13 @@ class RateSweep(Saved):
         )
 
     def __str__(self) -> str:
-        return f"{text.table(self.to_frame(), self.best_rate)}\n{self._verdict}"
+        return f"{text.table(self._rows())}\n{self._verdict}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._verdict, self._rows())
+
+    def _rows(self) -> list[list[str]]:
+        return text.rows(self.to_frame(), self.best_rate)
 
     @property
     def _verdict(self) -> str:

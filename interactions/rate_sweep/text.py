@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -10,10 +11,11 @@ WIDTH = 100
 """Characters of a line at most; columns beyond it follow below."""
 
 
-def table(frame: pd.DataFrame, best: float) -> str:
-    """The rows of `RateSweep.to_frame` as lines of at most WIDTH characters; shares in percent."""
+def rows(frame: pd.DataFrame, best: float) -> list[list[str]]:
+    """The rows of `RateSweep.to_frame` as cells under a row of headings; shares in percent."""
     name = str(frame.columns[0])
     columns = {
+        name: [f"{rate:g}" for rate in frame[name]],
         "error": cells(frame, "error"),
         "above best": [
             "best" if rate == best else cell
@@ -26,12 +28,17 @@ def table(frame: pd.DataFrame, best: float) -> str:
             columns[f"order {share.removeprefix('share_')}, %"] = cells(
                 frame, share, times=100, most=2
             )
-    first = _aligned(name, [f"{rate:g}" for rate in frame[name]])
+    return [[*columns], *map(list, zip(*columns.values(), strict=True))]
+
+
+def table(cells: list[list[str]]) -> str:
+    """Rows of cells as lines of at most WIDTH characters."""
+    first, *others = (_aligned(column) for column in zip(*cells, strict=True))
     blocks = [first]
-    for heading, column in columns.items():
-        wider = [a + "  " + b for a, b in zip(blocks[-1], _aligned(heading, column), strict=True)]
+    for column in others:
+        wider = [a + "  " + b for a, b in zip(blocks[-1], column, strict=True)]
         if len(wider[0]) > WIDTH and blocks[-1] != first:
-            wider = [a + "  " + b for a, b in zip(first, _aligned(heading, column), strict=True)]
+            wider = [a + "  " + b for a, b in zip(first, column, strict=True)]
             blocks.append(wider)
         blocks[-1] = wider
     return "\n\n".join("\n".join(block) for block in blocks)
@@ -62,6 +69,6 @@ def plus_minus(mean: float, error: float, *, most: int = 9) -> str:
     return f"{mean:.{decimals}f} ± {max(error, 10**-decimals):.{decimals}f}"
 
 
-def _aligned(heading: str, column: list[str]) -> list[str]:
-    width = max(map(len, (heading, *column)))
-    return [text.rjust(width) for text in (heading, *column)]
+def _aligned(column: Sequence[str]) -> list[str]:
+    width = max(map(len, column))
+    return [text.rjust(width) for text in column]

@@ -159,17 +159,27 @@ def fig_2_published() -> pd.DataFrame:
 
 
 def fig_2_ours(table: pd.DataFrame) -> pd.DataFrame:
-    """Take the median over starts of our first update's norm over that at r = 0."""
+    """Average, over data sets, the median over starts of our first update's norm over r = 0's.
+
+    The error is that of another single data set, such as the published one is: their standard
+    deviation, and the error of our mean beside it.
+    """
     t = only(table, part="norm")
+    if t.empty:
+        return as_points(t, quantity="", pane="", series="", x=t["rate"], value=t["rate"])
+    medians = t.groupby(["order", "rate", "data_set"])["norm"].median().reset_index()
+    cells = medians.groupby(["order", "rate"])["norm"]
+    ours = pd.DataFrame({"value": cells.mean(), "spread": cells.std(), "n": cells.size()})
+    ours = ours.reset_index()
     points = as_points(
-        t,
+        ours,
         quantity="median norm",
         pane="norm of the first update, over r = 0",
-        series=order_label(t["order"]),
-        x=t["rate"],
-        value=t["norm"],
+        series=order_label(ours["order"]),
+        x=ours["rate"],
+        value=ours["value"],
     )
-    return averaged(points, "median")
+    return points.assign(standard_error=ours["spread"] * (1 + 1 / ours["n"]) ** 0.5)
 
 
 def fig_3_published() -> pd.DataFrame:

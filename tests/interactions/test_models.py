@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -16,7 +20,13 @@ from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
 from interactions import Empirical, Marginals, Normal, Uniform, order_spectrum
-from interactions.anova import mean_order, strongest_interactions, subset_variances, superset_index
+from interactions.anova import (
+    mean_order,
+    population_spectrum,
+    strongest_interactions,
+    subset_variances,
+    superset_index,
+)
 from interactions.anova._evaluate import Evaluator
 from interactions.models import adapt
 
@@ -225,6 +235,87 @@ def test_a_model_written_in_float32_and_answered_in_float64_is_not_random() -> N
         order_spectrum(lambda x: x[:, 0] + 1e-2 * torch.randn(len(x), generator=generator), CUBE)
 
 
+class OtherFrame:
+    """A data frame of a library that is not pandas, as far as one has to know it."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    def to_pandas(self) -> pd.DataFrame:
+        return self.frame
+
+
+def test_data_frames_of_other_libraries_are_those_of_pandas() -> None:
+    own = order_spectrum(PIPELINE, FRAME)
+    np.testing.assert_array_equal(order_spectrum(PIPELINE, OtherFrame(FRAME)).share, own.share)
+    assert Empirical(OtherFrame(FRAME), groups={"who": ["age", "member"]}).names == ("who", "city")
+    whole, other = (
+        population_spectrum(lambda x: x[:, 0] * x[:, 1], data, max_order=1)
+        for data in (NUMBERS, OtherFrame(NUMBERS))
+    )
+    np.testing.assert_array_equal(other.standard_error, whole.standard_error)
+
+
+def test_columns_of_several_levels_keep_their_names() -> None:
+    frame = NUMBERS.set_axis(pd.MultiIndex.from_tuples([("who", "age"), ("who", "member")]), axis=1)
+    s = order_spectrum(lambda f: f["who", "age"] * f["who"]["member"], frame)
+    plain = order_spectrum(lambda f: f["age"] * f["member"], NUMBERS)
+    np.testing.assert_allclose(s.share, plain.share, atol=1e-12)
+    assert Empirical(frame).names == ("('who', 'age')", "('who', 'member')")
+
+
+class Called:
+    """A model that is called and has a predict as well, as those of Keras."""
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x)[:, :1] * np.asarray(x)[:, 1:2]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        raise AssertionError("draws bars of progress")
+
+
+def test_a_model_that_can_be_called_is_called() -> None:
+    for inputs in (NUMBERS, CUBE):
+        assert order_spectrum(Called(), inputs, max_order=2).share[0, 1] > 0.05
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: sparse.csr_array(np.asarray(x)[:, :2]),
+        lambda x: pd.DataFrame(np.asarray(x)[:, :2]).astype("Float64"),
+        lambda x: np.asarray(x)[:, :2].astype(object),
+        lambda x: [[float(row[0]), float(row[1])] for row in x],
+    ],
+    ids=["sparse", "nullable", "objects", "lists"],
+)
+def test_numbers_are_taken_in_whatever_they_come(answer) -> None:
+    s = order_spectrum(answer, CUBE, max_order=1)
+    np.testing.assert_allclose(s.variance[:, 0], [1 / 3, 1 / 3], rtol=1e-9)
+
+
+@dataclass
+class Answer:
+    logits: Tensor
+    hidden: Tensor
+
+
+class Named(NamedTuple):
+    logits: Tensor
+    hidden: Tensor
+
+
+class Wrapped(nn.Module):
+    def forward(self, x: Tensor) -> Answer:
+        return Answer(x[:, 0] * x[:, 1], x)
+
+
+def test_a_part_of_an_object_is_measured_by_its_name() -> None:
+    for model in (Wrapped().eval(), lambda x: Named(x[:, 0] * x[:, 1], x)):
+        s = order_spectrum(adapt(model, output="logits"), CUBE)
+        np.testing.assert_allclose(s.share, [0, 1, 0, 0], atol=1e-9)
+
+
 UNCLEAR = {
     "frame with NaN": (
         lambda: order_spectrum(PIPELINE, FRAME.astype({"age": float}).where(FRAME["age"] != 20)),
@@ -284,6 +375,64 @@ UNCLEAR = {
             max_order=1,
         ),
         r"a table for each of its targets.*predict_proba\(frame\)\[0\]",
+    ),
+    "object": (
+        lambda: order_spectrum(Wrapped().eval(), CUBE),
+        r"Answer of \['logits', 'hidden'\].*adapt\(model, output='logits'\)",
+    ),
+    "named tuple": (
+        lambda: order_spectrum(lambda x: Named(x[:, 0], x), CUBE),
+        r"Named of \['logits', 'hidden'\].*adapt\(model, output='logits'\)",
+    ),
+    "list of outputs": (
+        lambda: order_spectrum(lambda x: [x[:, 0], x[:, 1]], CUBE),
+        r"list of \[0, 1\].*adapt\(model, output=0\)",
+    ),
+    "generator": (
+        lambda: order_spectrum(lambda x: (float(row[0]) for row in x), CUBE),
+        "must return numbers, it returned a generator$",
+    ),
+    "no weights": (
+        lambda: order_spectrum(nn.Linear(3, 1, device="meta").eval(), CUBE),
+        "on the meta device, where it has no weights",
+    ),
+    "image": (
+        lambda: order_spectrum(nn.Conv2d(1, 1, 2).eval(), CUBE),
+        r"nn.Sequential\(nn.Unflatten\(1, \(1, 28, 28\)\), model\)",
+    ),
+    "other width": (
+        lambda: order_spectrum(nn.Linear(4, 1).eval(), CUBE),
+        r"Is d what the model takes\? It is given rows \[n, d\]",
+    ),
+    "series for inputs": (
+        lambda: order_spectrum(lambda x: x[:, 0], FRAME["age"]),
+        r"got Series: give Empirical\(series.to_frame\(\)\)",
+    ),
+    "dict for inputs": (
+        lambda: order_spectrum(lambda x: x[:, 0], {"age": [1, 2]}),
+        "got dict: give Marginals of it",
+    ),
+    "list for inputs": (
+        lambda: order_spectrum(lambda x: x[:, 0], [CUBE, CUBE]),
+        "got list: give Marginals",
+    ),
+    "class for inputs": (
+        lambda: order_spectrum(lambda x: x[:, 0], Uniform),
+        "got the class Uniform itself",
+    ),
+    "frame for marginals": (lambda: Marginals(NUMBERS), r"give Empirical\(frame\)"),
+    "sparse data": (
+        lambda: Empirical(sparse.eye(4).tocsr()),
+        r"got a sparse one: give Empirical data.toarray\(\)",
+    ),
+    "dict of data": (
+        lambda: Empirical({"age": [1.0, 2.0]}),
+        r"an array or a data frame: give pandas.DataFrame",
+    ),
+    "records": (lambda: Empirical(NUMBERS.to_records()), r"give pandas.DataFrame"),
+    "masked data": (
+        lambda: Empirical(np.ma.masked_greater(NUMBERS.to_numpy(float), 30)),
+        "masked values, which are missing ones",
     ),
     "array for inputs": (
         lambda: order_spectrum(lambda x: x[:, 0], np.ones((3, 2))),

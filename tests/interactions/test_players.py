@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from interactions import Empirical, Rademacher, order_spectrum
 from interactions.anova import subset_variances
-from interactions.players import masking, patches, tokens, unattended
+from interactions.players import masking, patches, taken_out, tokens, unattended
 
 X = torch.tensor([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]], dtype=torch.float64)
 
@@ -76,6 +79,113 @@ def test_whole_numbers_are_masked_by_an_id_or_left_unattended() -> None:
         lambda a, b: (a * b).sum(dim=1), X[0], baseline=lambda x, present: (x, present.double())
     )
     assert order_spectrum(function, inputs, max_order=1).variance[0] == pytest.approx(21 / 4)
+
+
+class Attended(nn.Module):
+    """Tokens and their places, looked up and averaged over those that are there."""
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        table = torch.randn(2, 9, 6, generator=generator, dtype=torch.float64)
+        self.words, self.places = (nn.Embedding.from_pretrained(part) for part in table)
+        self.asked: list[tuple[int, ...]] = []
+        self.training = False
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None):
+        self.asked.append(tuple(input_ids.shape))
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1])
+        weight = attention_mask[..., None].double()
+        states = torch.tanh(self.words(input_ids) * self.places(position_ids)) * weight
+        return states.sum(dim=1).square() / weight.sum(dim=1)
+
+
+def test_tokens_that_are_taken_out_are_those_that_are_not_attended_to() -> None:
+    ids, model = torch.tensor([1, 5, 7, 5, 2]), Attended()
+    labels = tokens(ids, always=[1, 2])
+    every = torch.tensor([*itertools.product([0.0, 1.0], repeat=3)])[torch.randperm(8)]
+    answers = []
+    for baseline in (unattended, taken_out):
+        function, inputs = masking(model, ids, players=labels, baseline=baseline)
+        assert f"absent ones replaced by {baseline.__name__}" in inputs.caveat
+        answers.append(function(every))
+    torch.testing.assert_close(*answers, rtol=0, atol=1e-12)
+    # Rows of as many tokens are asked together, and no more than their tokens.
+    assert model.asked == [(8, 5), (1, 2), (3, 3), (3, 4), (1, 5)]
+    function, _ = masking(model, ids, baseline=taken_out)
+    with pytest.raises(ValueError, match=r"no token is left .* always=tokenizer\.all_special_ids"):
+        function(torch.zeros(2, 5))
+
+
+TABLE = pd.DataFrame(
+    {
+        "age": [40, 20],
+        "town": pd.Categorical(["Bern", "Rome"]),
+        "member": [True, False],
+        "day": pd.to_datetime(["2026-01-05", "2026-01-01"]),
+    }
+)
+
+
+def of_rows(frame: pd.DataFrame) -> pd.Series:
+    assert frame.dtypes.equals(TABLE.dtypes)
+    days = (frame["day"] - pd.Timestamp("2026-01-01")).dt.days
+    return frame["age"] * (frame["town"] == "Bern") + 3.0 * frame["member"] * days
+
+
+def test_columns_of_a_row_are_players_by_name() -> None:
+    """Of a product of two players a p and b q at keep k, a and b the steps that they make."""
+    k, row, other = 0.3, TABLE.iloc[[0]], TABLE.iloc[[1]]
+    parts = subset_variances(*masking(of_rows, row, baseline=other, keep=k))
+    v = k * (1 - k)
+    # age town = (20 + 20 p) q.
+    assert parts["age",] == pytest.approx((20 * k) ** 2 * v)
+    assert parts["town",] == pytest.approx((20 + 20 * k) ** 2 * v)
+    assert parts["age", "town"] == pytest.approx((20 * v) ** 2)
+    assert parts["member", "day"] == pytest.approx((12 * v) ** 2)
+    # Columns that go together are one player, the others remain their own.
+    grouped = {"club": ["day", "member"]}
+    parts = subset_variances(*masking(of_rows, row, baseline=other, keep=k, players=grouped))
+    assert [*parts][:3] == [("age",), ("town",), ("club",)]
+    assert parts["club",] == pytest.approx(12**2 * v)
+    assert sum(parts.values()) == pytest.approx(
+        (20 * k) ** 2 * v + (20 + 20 * k) ** 2 * v + (20 * v) ** 2 + 12**2 * v
+    )
+
+
+def test_an_estimator_is_asked_for_a_row_by_its_own_columns() -> None:
+    class Fitted:
+        feature_names_in_ = np.array(["town", "age"], dtype=object)
+
+        def predict(self, frame: pd.DataFrame) -> np.ndarray:
+            assert [*frame] == ["town", "age"]
+            return frame["age"].to_numpy() * (frame["town"] == "Bern").to_numpy()
+
+    function, inputs = masking(Fitted(), TABLE.iloc[[0]], baseline=TABLE.iloc[[1]])
+    assert inputs.names == tuple(TABLE)
+    assert order_spectrum(function, inputs, max_order=2).share[1] == pytest.approx(1 / 11)
+    assert "absent ones replaced by another row" in inputs.caveat
+
+
+@pytest.mark.parametrize(
+    ("x", "baseline", "message"),
+    [
+        (TABLE, TABLE.iloc[[1]], "one row each, as frame.iloc.*they have 2 and 1"),
+        (TABLE.iloc[[0]], 0.0, "another row, a data frame as .* got float"),
+        (TABLE.iloc[[0]], TABLE.iloc[[1], :3], r"lacks columns \['day'\]"),
+        (
+            TABLE.iloc[[0]],
+            TABLE.iloc[[1]].assign(town=pd.Categorical(["Oslo"]), age=2.5),
+            r"columns \['town'\] have other types in the baseline",
+        ),
+    ],
+)
+def test_a_row_needs_another_one_like_it(x, baseline, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        masking(of_rows, x, baseline=baseline)
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])

@@ -65,6 +65,15 @@ def test_an_unknown_error_is_said_to_be_unknown() -> None:
     )
 
 
+def test_what_a_constant_has_not_is_undefined() -> None:
+    constant = OrderSpectrum.known(np.zeros(2), method="x")
+    assert str(constant).count("undefined") == 3
+    assert repr(constant) == "OrderSpectrum(shares 1: undefined, >1: undefined; x)"
+    assert str(constant.sufficient_order()) == (
+        "open: no variation was seen, and a constant has no shares"
+    )
+
+
 def test_repr_is_one_short_line() -> None:
     results = [
         logits(10),

@@ -22,9 +22,9 @@ def knows(room: str) -> set[str]:
     }
 
 
-def test_networks_know_inputs_and_dropout_and_the_measurement_points_and_spectra() -> None:
+def test_networks_know_inputs_dropout_and_printing_and_the_measurement_points_and_spectra() -> None:
     assert knows("inputs") == {"arrays"}
-    assert knows("networks") == {"inputs", "dropout"}
+    assert knows("networks") == {"inputs", "dropout", "printing"}
     results = {"spectrum", "printing", "saving", "plots"}
     assert knows("anova") == {"arrays", "checks", "inputs", "models", "progress", *results}
 

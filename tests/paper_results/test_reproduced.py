@@ -180,8 +180,8 @@ def test_fig_1_comes_again() -> None:
 def test_fig_2_comes_again() -> None:
     """Expected moves, averaged over all masks, of the first start: nothing is trained."""
     run = stored("effective_learning_rate", "controlled")
-    less = {"orders": (1,), "rates": (0.5,), "starts": 2, "draws": 2, "norm_repeats": 2}
-    new = again(run, **less, norm_rates=(), norm_points=8, norm_width=8, training_steps=1)
+    less = {"orders": (1,), "rates": (0.5,), "starts": 2, "draws": 2, "training_steps": 1}
+    new = again(run, **less, measures=("moves",))
     keys = {"part": "start", "rate": 0.5, "order": 1, "repeat": 0, "optimizer": "sgd"}
     new, old = (of(t, **keys).dropna(subset="expected") for t in (new, run.table))
     assert len(new) >= 4

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
+import numpy as np
+
 from . import _interpret, _lightgbm, _xgboost
-from ._structure import Reading, UnreadableModelError
+from ._structure import Reading, Trees, UnreadableModelError
 
 
 def _readers(model: object) -> list[ModuleType]:
@@ -28,6 +31,23 @@ def read(model: object) -> Reading:
         f"{type(model).__module__}.{type(model).__name__} is no tree ensemble that is understood: "
         "XGBoost, LightGBM, scikit-learn's trees, forests and gradient boosting, InterpretML's "
         "EBM. order_spectrum measures any function"
+    )
+
+
+def read_sum(models: Sequence[object]) -> Reading:
+    """The trees of models whose outputs are added; ValueError where these do not go together."""
+    readings = [read(model) for model in models]
+    if not readings:
+        raise ValueError("there is no model in the list")
+    kinds = {(r.dim, r.trees.outputs, r.output) for r in readings}
+    if len(kinds) > 1:
+        said = "; ".join(f"{dim} inputs, {m} outputs, {what}" for dim, m, what in sorted(kinds))
+        raise ValueError(f"outputs of models that differ cannot be added: {said}")
+    return Reading(
+        trees=Trees.of([r.trees for r in readings]),
+        dim=readings[0].dim,
+        predict=lambda x: sum(np.asarray(r.predict(x), dtype=np.float64) for r in readings),
+        output=readings[0].output,
     )
 
 

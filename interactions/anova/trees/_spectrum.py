@@ -11,7 +11,7 @@ from ...spectrum import OrderSpectrum
 from .._caveat import with_caveat
 from . import _every_pair, _lattice, _sampled
 from ._leaves import Leaves, leaves_of, place
-from ._reading import read
+from ._reading import read, read_sum
 from ._structure import Reading, UnreadableModelError
 
 MOST_PRODUCTS = 2**34
@@ -41,7 +41,7 @@ def tree_spectrum(
 
     Parameters
     ----------
-    model : fitted tree ensemble
+    model : fitted tree ensemble, or a list of them
         XGBoost (gbtree, DART), LightGBM, scikit-learn's decision trees, random and extra forests,
         gradient boosting and histogram gradient boosting, or InterpretML's EBM. What is measured
         is the sum of trees: the raw margin of boosted models, before the link (log-odds of a
@@ -103,7 +103,7 @@ def tree_spectrum(
         )
     check_order(max_order, inputs.dim)
     missing = _probabilities(missing or {}, inputs.dim)
-    reading = read(model)
+    reading = read_sum(model) if isinstance(model, list | tuple) else read(model)
     if reading.dim != inputs.dim:
         raise ValueError(f"the model has {reading.dim} inputs, the distribution {inputs.dim}")
     single = compare(reading, inputs, missing, seed)

@@ -44,6 +44,10 @@ class Tree:
     value: np.ndarray
     pieces: Mapping[int, Pieces] = field(default_factory=dict)
 
+    @property
+    def root(self) -> np.ndarray:
+        return np.zeros(1, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Trees:
@@ -59,17 +63,17 @@ class Trees:
     root: np.ndarray
 
     @classmethod
-    def of(cls, trees: Sequence[Tree]) -> Trees:
-        """The sum of these trees."""
+    def of(cls, trees: Sequence[Tree | Trees]) -> Trees:
+        """The sum of these trees and sums of trees."""
         if not trees:
             raise UnreadableModelError("the model holds no trees: fit it first")
         sizes = [len(tree.feature) for tree in trees]
-        root = np.cumsum([0, *sizes])[:-1]
+        starts = np.cumsum([0, *sizes])[:-1]
 
         def joined(name: str) -> np.ndarray:
             return np.concatenate([getattr(tree, name) for tree in trees])
 
-        shift = np.repeat(root, sizes)
+        shift = np.repeat(starts, sizes)
         return cls(
             feature=joined("feature").astype(np.int64),
             left=joined("left").astype(np.int64) + shift,
@@ -78,9 +82,11 @@ class Trees:
             missing_left=joined("missing_left").astype(bool),
             value=joined("value").astype(np.float64),
             pieces={
-                r + n: p for r, t in zip(root, trees, strict=True) for n, p in t.pieces.items()
+                start + node: pieces
+                for start, tree in zip(starts, trees, strict=True)
+                for node, pieces in tree.pieces.items()
             },
-            root=root,
+            root=np.concatenate([tree.root + i for tree, i in zip(trees, starts, strict=True)]),
         )
 
     @property

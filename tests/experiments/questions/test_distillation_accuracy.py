@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from experiments.questions import distillation_accuracy
 from experiments.running.context import Context
 from figures.distillation_accuracy import NAMES
+from interactions import Uniform, order_spectrum
+from interactions.planted import Product
 
 CONTEXT = Context(quiet=True)
 
@@ -25,6 +29,31 @@ def test_boosted_trees_give_high_orders_to_low_ones_where_points_are_few() -> No
     assert low["staged"] > 0.1
     # The kernel's share of low orders has a spread of .12 over samples of 200 points, and no bias.
     assert abs(low["kernel"]) < 3.5 * 0.12 / 2**0.5
+
+
+def test_what_trees_hold_is_measured_on_the_trees_that_are_read() -> None:
+    pytest.importorskip("xgboost")
+    inputs = Uniform(-1.0, 1.0, dim=5)
+    points = inputs.sample(2000, generator=3, dtype=torch.float32)
+    values = Product((0, 1, 2), scale=3**1.5)(points)
+    measured = {
+        measure: list(distillation_accuracy._measured(measure, None, points, values, inputs, 0))
+        for measure in ("staged", "staged trees")
+    }
+    stages = distillation_accuracy._stages(points.numpy(), values.double().numpy())
+    fresh = points[1000:].numpy()
+    read = [np.var(stage.predict(fresh).astype(float)) for stage in stages]
+    assert [variance for _, variance, _ in measured["staged"]] == pytest.approx(read)
+    summed = order_spectrum(
+        lambda x: sum(torch.as_tensor(stage.predict(x.numpy())) for stage in stages),
+        inputs,
+        method="kernel",
+        budget=20_000,
+    )
+    held = np.array([share for _, _, share in measured["staged trees"]])
+    assert (np.abs(held - summed.share[:3]) < 4 * summed.share_standard_error[:3]).all()
+    # The last stage is read as order 3 whole, and holds much of the lower ones.
+    assert measured["staged"][2][2] > 1.5 * held[2]
 
 
 def test_what_is_too_low_is_summed_below_the_true_order_and_averaged_over_networks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -60,13 +61,34 @@ def test_norms_are_those_of_two_networks_that_share_nothing_but_the_data(monkeyp
         return whole(sizes, seeds=seeds, dtype=dtype, **options)
 
     monkeypatch.setattr(effective_learning_rate, "MLPEnsemble", noted)
-    settings = replace(RELEASED, orders=(1,), norm_rates=(0.0, 0.5), norm_repeats=40)
+    settings = replace(RELEASED, orders=(1,), norm_rates=(0.0, 0.5), norm_data=1, norm_repeats=40)
     table = effective_learning_rate.run(settings, CONTEXT)
     assert len(set(starts)) == len(starts) == 3 * 40
     norms = table.groupby("rate")["norm"]
     assert (table["norm"] - 1).abs().min() > 1e-6
     assert abs(norms.median()[0.0] - 1) < 0.25
     assert norms.median()[0.5] < norms.median()[0.0]
+
+
+def test_networks_of_all_rates_share_a_data_set_and_the_next_have_another(monkeypatch) -> None:
+    seen = []
+    step = effective_learning_rate.fit
+
+    def noted(network, data, **options) -> object:
+        seen.append((data.x, data.y))
+        return step(network, data, **options)
+
+    monkeypatch.setattr(effective_learning_rate, "fit", noted)
+    tiny = {"norm_rates": (0.5,), "norm_points": 16, "norm_width": 4}
+    settings = replace(RELEASED, orders=(2,), norm_data=3, norm_repeats=2, **tiny)
+    table = effective_learning_rate.run(settings, CONTEXT)
+    assert table["data_set"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert len(seen) == 3 * 4
+    own = [seen[i : i + 4] for i in (0, 4, 8)]
+    assert all(x is group[0][0] and y is group[0][1] for group in own for x, y in group)
+    assert not any(torch.equal(a[0][0], b[0][0]) for a, b in combinations(own, 2))
+    x, y = own[0][0]
+    assert (y - 100 * x[:, 0] * x[:, 1]).abs().max() < 0.01
 
 
 def test_the_summary_has_means_of_first_steps_and_medians_of_norms() -> None:

@@ -20,7 +20,7 @@ from experiments.running.context import Context
 from experiments.running.settings import change
 from experiments.tasks import summed
 from interactions import order_spectrum
-from interactions.players import masking, unattended
+from interactions.players import masking, taken_out, unattended
 
 CONTEXT = Context(quiet=True)
 
@@ -33,31 +33,20 @@ def encoder(minilm: Path) -> Iterator[Encoder]:
         yield Encoder(CONTEXT)
 
 
-def taken_out(encoder: Encoder, ids: Tensor, players: Tensor, keep: float = 0.5):
+def shortened(encoder: Encoder, ids: Tensor, players: Tensor):
     """The embedding with absent tokens taken out, positions as they are: half of the work."""
 
-    def model(ids: Tensor, present: Tensor) -> Tensor:
-        out = torch.empty(len(ids), encoder.model.config.hidden_size)
-        counts = present.sum(dim=1)
-        for count in counts.unique():
-            rows = torch.nonzero(counts == count)[:, 0]
-            places = present[rows].nonzero()[:, 1].reshape(len(rows), count)
-            for some, at in zip(rows.split(256), places.split(256), strict=True):
-                own = ids[some].gather(1, at)
-                states = encoder.model(input_ids=own, position_ids=at).last_hidden_state
-                out[some] = nn.functional.normalize(states.mean(dim=1), dim=-1)
-        return out
+    def model(**given: Tensor) -> Tensor:
+        states = encoder.model(**given).last_hidden_state
+        return nn.functional.normalize(states.mean(dim=1), dim=-1)
 
-    def batch(x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        return x.expand(present.shape), present
-
-    return masking(model, ids, players=players, baseline=batch, keep=keep)
+    return masking(model, ids, players=players, baseline=taken_out)
 
 
 def test_tokens_that_are_not_attended_to_might_as_well_be_gone(encoder) -> None:
     ids, players = encoder.tokens(language_model.TEXTS[0])
     function, inputs = masking(Embedding(encoder.model), ids, players=players, baseline=unattended)
-    other, _ = taken_out(encoder, ids, players)
+    other, _ = shortened(encoder, ids, players)
     z = inputs.sample(12, generator=0, dtype=torch.float32)
     with torch.no_grad():
         torch.testing.assert_close(function(z), other(z), atol=1e-5, rtol=0)
@@ -165,10 +154,10 @@ def by_table(encoder: Encoder, text: str, count: int = 8):
     Components along which present and absent tokens move it most: few outputs for most of it.
     """
     ids, players = encoder.tokens(text)
-    function, inputs = taken_out(encoder, ids, players)
+    function, inputs = shortened(encoder, ids, players)
     states = torch.tensor([*itertools.product([0.0, 1.0], repeat=inputs.dim)])
     with torch.no_grad():
-        table = torch.cat([function(some) for some in states.split(2**12)])
+        table = torch.cat([function(some) for some in states.split(2**10)])
     table = (table - table.mean(dim=0)).double()
     table = table @ torch.linalg.eigh(table.T @ table)[1][:, -count:]
     place = 2 ** torch.arange(inputs.dim - 1, -1, -1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from interactions import Uniform
@@ -88,3 +91,20 @@ def test_it_says_whether_the_memory_or_the_budget_keeps_errors_large() -> None:
     assert {m: t.attrs["limit"] for m, t in found.items()} == {2**22: "memory", 2**26: "budget"}
     errors = [t["standard_error"].mean() for t in found.values()]
     assert errors[1] < errors[0]
+
+
+def test_a_frame_gives_terms_that_the_boosting_machine_of_interpretml_takes() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 3)), columns=["a", "b", "c"])
+
+    def f(x: pd.DataFrame) -> pd.Series:
+        return x["a"] * x["b"] + x["c"]
+
+    terms = interaction_terms(f, frame, budget=20_000)
+    assert terms == [("a", "b")]
+    glassbox = pytest.importorskip("interpret.glassbox", reason="pip install interpret-core")
+    options = {"max_rounds": 20, "outer_bags": 1, "n_jobs": 1, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Its own, of its own dependencies.
+        machine = glassbox.ExplainableBoostingRegressor(interactions=terms, **options)
+        machine.fit(frame, f(frame))
+    assert machine.term_names_ == ["a", "b", "c", "a & b"]

@@ -37,6 +37,9 @@ def test_every_kind_of_column_comes_back_as_the_frame_had_it() -> None:
     inputs = Empirical(EVERY_KIND)
     _, values = encoded_frame(EVERY_KIND, "data")
     pd.testing.assert_frame_equal(inputs.frame(values), EVERY_KIND)
+    # And forth again, by name and whatever the columns' own types are now.
+    other = EVERY_KIND.astype({"kind": object, "day": object, "count": float})
+    np.testing.assert_array_equal(inputs.coded(other[[*reversed(other.columns)]]), values)
     drawn = inputs.frame(inputs.sample(20, generator=0).numpy())
     assert drawn.dtypes.equals(EVERY_KIND.dtypes)
     assert all(drawn[name].isin(EVERY_KIND[name]).all() for name in EVERY_KIND)

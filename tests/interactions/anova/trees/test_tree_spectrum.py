@@ -258,6 +258,39 @@ def test_beyond_a_size_pairs_are_drawn_and_the_result_says_so() -> None:
     assert (drawn.standard_error > 100 * exact.standard_error).all()
 
 
+def test_a_list_is_the_sum_of_its_models() -> None:
+    # Parted at random, the trees of a forest add up to what they were: pieces and roots and all.
+    rng = np.random.default_rng(4)
+    trees = [random_tree(rng, 3, 1, pieces=True) for _ in range(6)]
+    parts = Trees.of([trees[0], Trees.of(trees[1:4]), Trees.of(trees[4:])])
+    x = rng.choice(np.linspace(-1.0, 2.0, 13), (200, 3))
+    np.testing.assert_allclose(parts(x), Trees.of(trees)(x), rtol=1e-12)
+
+    x = rng.uniform(-1, 1, (300, 3))
+    first, second = (
+        DecisionTreeRegressor(max_depth=depth, random_state=0).fit(x, x[:, 0] * (1 + x[:, 1]))
+        for depth in (2, 4)
+    )
+    inputs = Empirical(x)
+    summed = order_spectrum(lambda z: first.predict(z) + second.predict(z), inputs, method="exact")
+    both = tree_spectrum([first, second], inputs)
+    assert (np.abs(both.variance - summed.variance) <= 4 * summed.standard_error + 1e-12).all()
+    # These two are far from orthogonal, so that their variances do not add up.
+    apart = tree_spectrum(first, inputs).variance + tree_spectrum(second, inputs).variance
+    assert np.abs(apart - both.variance).max() > 0.05 * both.variance.sum()
+    alone = tree_spectrum([second], inputs).variance
+    np.testing.assert_array_equal(alone, tree_spectrum(second, inputs).variance)
+
+
+def test_models_that_cannot_be_added_are_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    three, four = (DecisionTreeRegressor(max_depth=1).fit(x[:, :d], x[:, 0]) for d in (3, 4))
+    with pytest.raises(ValueError, match=r"3 inputs, 1 outputs.*4 inputs, 1 outputs"):
+        tree_spectrum([three, four], Uniform(-1.0, 1.0, dim=3))
+    with pytest.raises(ValueError, match="no model in the list"):
+        tree_spectrum([], Uniform(-1.0, 1.0, dim=3))
+
+
 def test_a_constant_model_has_no_shares() -> None:
     x = np.random.default_rng(0).normal(size=(50, 3))
     model = DecisionTreeRegressor().fit(x, np.full(50, 3.0))
