@@ -86,11 +86,9 @@ def released_distillation(
 
     Examples
     --------
-    >>> import pytest
-    >>> _ = pytest.importorskip("xgboost")
     >>> import torch
     >>> from interactions.anova import released_distillation
-    >>> x = torch.rand(400, 2, generator=torch.Generator().manual_seed(0))
+    >>> x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0))
     >>> bool(released_distillation(x, x[:, 0], max_order=2).share[0] > 0.9)
     True
     """
@@ -125,6 +123,14 @@ def released_trees(
     """The 1000 trees of one depth that `released_distillation` fits to answers [n] at points.
 
     Points x are [n, d]. What the trees hold themselves, `tree_spectrum` tells exactly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interactions.anova import released_trees
+    >>> x = np.random.default_rng(0).random((50, 2))
+    >>> released_trees(x, x[:, 0], depth=1).predict(x).shape
+    (50,)
     """
     try:
         from xgboost import XGBRegressor
