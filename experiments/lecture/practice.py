@@ -134,7 +134,7 @@ def rate_per_layer(context: Context) -> Shown:
 
 def digits(context: Context) -> Shown:
     """L4: a classifier of small digits with two hidden layers, without dropout and with half."""
-    repeats, epochs, batch = 6, 40, 64
+    repeats, epochs, batch = 10, 40, 64
     images, labels = load_digits(return_X_y=True)
     x, y = torch.as_tensor(images / 16, dtype=torch.float32), torch.as_tensor(labels).long()
     variants = {"no dropout": Dropout(), "50% of the units": Dropout(hidden=0.5)}

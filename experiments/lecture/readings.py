@@ -98,7 +98,7 @@ def ensemble(context: Context) -> Shown:
             over_repeats(
                 "2 layers: log of scaled over one subnetwork", np.log(scaled[2] / one), -1
             ),
-            over_repeats("2 layers: scaled off the average", scaled[2], 1),
+            over_repeats("2 layers: scaled off the average, root", np.sqrt(scaled[2]), 1),
         ),
         tuple(panes),
     )

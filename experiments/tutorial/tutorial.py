@@ -2,8 +2,8 @@
 # # An hour with interactions
 #
 # A function's variance over its inputs comes in orders: what each input does alone, what pairs do
-# beyond that, what triples do beyond pairs. All of this runs in
-# about a minute: `python -m experiments.tutorial.render`. The hour is for changing lines.
+# beyond that, what triples do beyond pairs. All of this runs in about a minute
+# (`python -m experiments.tutorial.render`); the hour is for changing lines.
 #
 # ## 1. What an interaction is
 #
@@ -129,17 +129,15 @@ axes[1].set(xlabel="drop rate on hidden units", title="and how much of all")
 plt.show()
 
 # %% [markdown]
-# Low orders gain share as the rate rises, and high orders lose it. Look at the right side, too:
-# most of all that was learned is gone. Does dropout act on *interactions*, or does it just
-# shrink? Step 8 asks.
+# Low orders gain share as the rate rises, and high orders lose it. On the right, most of all that
+# was learned is gone. Does dropout act on *interactions*, or just shrink? Step 8 asks.
 #
 # *Try:* `steps=3000`. What dropout does early is not what it does late.
 #
 # ## 5. Reading error bars
 #
-# There are two kinds of error. `standard_error` is that of
-# measuring *one* function. The spread over networks is that of another data set and start.
-# Measuring longer makes the first small, and never the second.
+# `standard_error` is that of measuring *one* function. The spread over networks is that of another
+# data set and start. Measuring longer makes the first small, and never the second.
 
 # %%
 networks = MLPEnsemble((10, 32, 32, 1), seeds=range(5))
@@ -154,13 +152,12 @@ low, high, _ = spectrum.interval(0.95, of="share")
 print(f"  95% for the first network:          {low[0, 0]:.3f} to {high[0, 0]:.3f}")
 
 # %% [markdown]
-# If a claim is about networks *in general*, its error is over networks: at least five, better
-# ten.
+# If a claim is about networks *in general*, its error is over networks: at least five.
 #
 # ## 6. Your own data and model
 #
-# Anything that predicts can be measured on its own data frame. Each column is drawn on its own:
-# the question is what the model does with its inputs, not how these hang together.
+# Anything that predicts is measured on its own data frame, each column drawn on its own: the
+# question is what the model does with its inputs, not how these hang together.
 
 # %%
 rng = np.random.default_rng(0)
@@ -178,8 +175,8 @@ for names in sorted(variances, key=variances.get, reverse=True)[:3]:
 #
 # ## 7. Choosing a rate
 #
-# `sweep_rates` trains your model at every rate on the same splits, and says which rate predicts
-# best, which it cannot be told from, and what each does to the orders.
+# `sweep_rates` trains your model at every rate on the same splits, and says which predicts best,
+# which are tied with it, and what each does to the orders.
 
 
 # %%
@@ -214,5 +211,5 @@ for rate, variance in zip(rates[1:3], by_rate[1:3], strict=True):
 
 # %% [markdown]
 # Weight decay, fewer units and early stopping have theirs: [the lecture](../lecture/README.md)
-# compares them at the same total variance. Where to go from here: questions that are ready to run
+# compares them at the same total variance. Next: questions that are ready to run
 # ([`experiments`](../README.md)), and one of your own ([`EXTENDING.md`](../../EXTENDING.md)).
