@@ -40,7 +40,7 @@ print(order_spectrum(lambda x: x[:, 0] + x[:, 0] * x[:, 1], on_minus_one_to_one)
 # %% [markdown]
 # `method` says how it was measured: two inputs fit on a grid, so nothing here is random.
 #
-# Is a product always an interaction? Move the inputs to (0, 1), where their means are not 0:
+# Is a product always an interaction? Move the inputs to (0, 1):
 
 
 # %%
