@@ -37,7 +37,7 @@ def test_a_stale_number_is_put_right_and_nothing_else() -> None:
     page = as_a_page(
         "results -->\n| what | ours |\n|---|---|\n| Fig 3, x | 2.05e6 | .1e6 (to 1e-8) |"
     )
-    assert "| Fig 3, x | 1.05e6 | 1.1e6 (to 8e-8) |" in renew.renewed(page)
+    assert "| Fig 3, x | 1.05e6 | 1.0e6 (to 8e-8) |" in renew.renewed(page)
 
 
 @pytest.mark.parametrize(
