@@ -1,4 +1,5 @@
-"""The command line: python -m experiments list | show | run | sweep | status | reproduce | report.
+"""The command line: python -m experiments list | show | run | sweep | status | reproduce | report
+| lecture.
 
 What computes is imported by the commands that compute: torch alone takes seconds, and naming the
 questions or explaining an option needs none of it.
@@ -17,7 +18,7 @@ import typer
 
 from . import discovery
 from .errors import MissingDataError, UserError, visible
-from .output import secure
+from .output import columns, fitted, secure
 
 if TYPE_CHECKING:
     from .running.execute import Resources
@@ -197,34 +198,48 @@ def reproduce(
     scheduler: Scheduler = None,
 ) -> None:
     """Run the headline (decay law, pure noise, bike sharing) or everything; ends with a report."""
-    from .running import runs
+    from paper_results import STORED
+
+    from . import found
+    from .running import runs, shown
     from .running.store import open_folder
 
     resources = _resources(device, data_dir, workers, scheduler)
     open_folder(out)
     began = time.perf_counter()
-    pictures: list[Path] = []
+    done: dict[tuple[str, str], runs.Done] = {}
     skipped: dict[str, None] = {}
-    tables: dict[str, str] = {}
-    for name in discovery.NAMES if all_ else discovery.HEADLINE:
-        protocols = discovery.outline(name).protocols
-        for protocol in protocols if all_ else protocols[:1]:
-            try:
-                plan = _plan(name, preset, protocol, None, None, str(seed))
-                written, tables[name] = runs.run(plan, out, resources)
-                pictures += written
-            except MissingDataError as missing:
-                skipped[name] = None
-                typer.echo(f"skipped {name}, {protocol}: {visible(missing)}\n", err=True)
-    typer.echo("What is left of an order-k effect under input dropout:")
-    typer.echo(tables["decay_law"] + "\n")
-    report(out)
-    minutes = (time.perf_counter() - began) / 60
-    typer.echo(f"Done in {minutes:.1f} minutes. Pictures:")
-    for path in pictures:
-        typer.echo(f"  {path}")
+    wanted = [
+        (name, protocol)
+        for name in (discovery.NAMES if all_ else discovery.HEADLINE)
+        for protocol in discovery.outline(name).protocols[: None if all_ else 1]
+    ]
+    for i, (name, protocol) in enumerate(wanted):
+        # Not from those in `out`: what is damaged there is about to be computed anew.
+        left = shown.left(wanted[i:], preset, [STORED])
+        typer.echo(f"Run {i + 1} of {len(wanted)}{left}")
+        try:
+            plan = _plan(name, preset, protocol, None, None, str(seed))
+            done[name, protocol] = runs.run(plan, out, resources)
+        except MissingDataError as missing:
+            skipped[name] = None
+            typer.echo(f"skipped {name}, {protocol}: {visible(missing)}\n", err=True)
+    lines, written = _report(out)
+    typer.echo("\nWhat your runs say\n")
+    for (name, protocol), run in done.items():
+        if said := found.sentence(name, run.table):
+            typer.echo(fitted(f"{name}, {protocol}: {said}", indent="  ", hang="    "))
+    typer.echo("\nWhat becomes of the paper's claims\n")
+    typer.echo(columns(line for line in lines if line[0].startswith("C")))
+    typer.echo("\nPictures\n")
+    for run in done.values():
+        typer.echo(fitted(f"{run.folder}: {', '.join(run.pictures)}", indent="  ", hang="    "))
     for name in skipped:
-        typer.echo(f"  none of {name}: its data is missing, see above")
+        typer.echo(fitted(f"none of {name}: its data is missing", indent="  ", hang="    "))
+    typer.echo("\nAll of it, beside the paper's figures\n")
+    for path in written:
+        typer.echo(fitted(str(path), indent="  ", hang="    "))
+    typer.echo(f"\nDone in {(time.perf_counter() - began) / 60:.1f} minutes.")
 
 
 @app.command()
@@ -237,22 +252,65 @@ def report(
     ] = None,
 ) -> None:
     """Write published beside reproduced, and a verdict on every claim, from the runs there are."""
-    existing = None if out is None else _existing(out)
+    lines, written = _report(None if out is None else _existing(out))
+    typer.echo(columns(lines))
+    typer.echo("Written:")
+    for path in written:
+        typer.echo(f"  {path}")
+
+
+@app.command()
+def lecture(
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="L1 to L12; all of them by default")
+    ] = None,
+    out: Out = Path("results"),
+    device: Device = "auto",
+    seed: Seed = 0,
+) -> None:
+    """Show rows of a lecture on regularization: numbers, a picture each, and what to see."""
+    from .lecture.rows import chosen, show, write_page
+    from .running.context import Context, pick_device
+
+    names = chosen(rows or [])
+    context = Context(seed, pick_device(device))
+    shown = {name: show(name, out, context) for name in names}
+    typer.echo(fitted(f"All of it: {write_page(shown, out)}", hang="  "))
+    if unseen := [name for name, row in shown.items() if not row.is_seen]:
+        raise UserError(f"not seen at 3 standard errors: an effect of {', '.join(unseen)}")
+
+
+def _report(out: Path | None) -> tuple[list[tuple[str, str, str]], list[Path]]:
+    """A line for each verdict, and the pages; nothing is computed where nothing has changed."""
     from paper_results import STORED
-    from paper_results.report import pages
+    from paper_results.report import unchanged
 
     from .running.store import open_folder
     from .running.stored import unfinished
 
-    folders = [STORED] if existing is None else [open_folder(existing), STORED]
-    content = pages.build(folders)
-    for folder in (path for place in folders for path in unfinished(place)):
+    folders = [STORED] if out is None else [open_folder(out), STORED]
+    place = STORED.parent if out is None else out
+    for folder in (path for runs in folders for path in unfinished(runs)):
         typer.echo(f"left out, as it is not finished: {visible(folder)}", err=True)
-    written = pages.write(content, pages.RESULTS if out is None else out)
-    typer.echo(pages.summary(content).to_string(index=False))
-    typer.echo(f"Judged runs in {', '.join(map(str, folders))}. Written:")
-    for path in written:
-        typer.echo(f"  {path}")
+    typer.echo(fitted(f"Judging the runs in {', '.join(map(str, folders))}", hang="  "))
+    if kept := unchanged.told(folders, place):
+        typer.echo("Nothing has changed since the report there was written.\n")
+        return kept.lines, kept.pages
+    from paper_results.report import pages
+
+    from .running.context import progress_bar
+
+    with progress_bar(total=pages.steps(), desc="  report") as bar:
+
+        def step(what: str) -> None:
+            bar.set_postfix_str(what)
+            bar.update()
+
+        content = pages.build(folders, step)
+        written = pages.write(content, place, step)
+    lines = pages.lines(content)
+    unchanged.keep(lines, folders, place, written)
+    return lines, written[: len(pages.PAGES)]
 
 
 def _where_runs_are(out: Path) -> list[Path]:

@@ -1,12 +1,23 @@
-"""Standard streams that do not end a run: closed, on a full disk, or of few characters."""
+"""Standard streams that do not end a run, and lines that fit on them.
+
+A stream may be closed, on a full disk, or of few characters.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
+
+WIDEST = 100
+"""Characters of a line where nothing says how wide the terminal is, or it is wider."""
+NARROWEST = 40
+"""Below it, lines break in words all the same."""
 
 
 class _Unfailing(io.RawIOBase):
@@ -56,3 +67,32 @@ def _secured(stream: TextIO | None) -> TextIO:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+
+
+def width() -> int:
+    """Characters that fit on a line of the terminal."""
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns))
+
+
+def fitted(text: str, *, indent: str = "", hang: str = "") -> str:
+    """A text over as many lines as it takes, those after the first set in by `hang`."""
+    return textwrap.fill(
+        text,
+        width(),
+        initial_indent=indent,
+        subsequent_indent=hang,
+        break_on_hyphens=False,
+    )
+
+
+def columns(rows: Iterable[tuple[str, ...]]) -> str:
+    """Rows as lines: all cells but the last as wide as the widest of their column."""
+    rows = list(rows)
+    if not rows:
+        return ""
+    *wide, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = []
+    for *cells, last in rows:
+        head = "  " + "".join(f"{c:<{w}}  " for c, w in zip(cells, wide, strict=True))
+        lines.append(fitted(last, indent=head, hang=" " * len(head)))
+    return "\n".join(lines)

@@ -45,6 +45,13 @@ class Selectivity(Saved):
         log(V_k with / V_k without); NaN for orders that were not used.
     bound : bool array [...]
         Whether an order below 3 standard errors counts at these: the slope itself is lower.
+
+    Examples
+    --------
+    >>> from interactions import OrderSpectrum, selectivity
+    >>> plain, half = (OrderSpectrum.known([v, v, 0.0], method="by hand") for v in (1.0, 0.5))
+    >>> selectivity(half, plain).log_ratio.round(3)
+    array([-0.693, -0.693])
     """
 
     slope: np.ndarray
@@ -157,6 +164,14 @@ def selectivity(
     ------
     ValueError
         For spectra of different orders, and for orders that they do not have or fewer than two.
+
+    Examples
+    --------
+    >>> from interactions import OrderSpectrum, selectivity
+    >>> plain = OrderSpectrum.known([1.0, 1.0, 1.0, 0.0], method="by hand")
+    >>> shrunk = OrderSpectrum.known([0.25, 0.0625, 0.015625, 0.0], method="by hand")
+    >>> float(selectivity(shrunk, plain).slope.round(3))  # 2 log(1 - r) of input dropout at r = .5
+    -1.386
     """
     if regularized.max_order != plain.max_order:
         raise ValueError(

@@ -96,6 +96,12 @@ class Dropout:
     ------
     ValueError
         For a rate outside [0, 1) or an unknown kind.
+
+    Examples
+    --------
+    >>> from interactions import Dropout
+    >>> Dropout(inputs=0.1, hidden=0.5).rates(2)
+    (0.1, 0.5, 0.5)
     """
 
     inputs: float = 0.0

@@ -66,6 +66,13 @@ class OrderSpectrum(Saved):
         does not give them.
     outputs : tuple of str, optional
         Names of the outputs, in their order.
+
+    Examples
+    --------
+    >>> from interactions import OrderSpectrum
+    >>> spectrum = OrderSpectrum.known([0.5, 0.25, 0.0], method="by hand")
+    >>> spectrum.share.round(3), spectrum.order_names
+    (array([0.667, 0.333, 0.   ]), ['1', '2', '>2'])
     """
 
     variance: np.ndarray

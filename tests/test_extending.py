@@ -68,9 +68,8 @@ def test_a_question_its_figure_its_test_and_its_claim_run(extended: Path) -> Non
     folder = extended / "results" / "sampling_error-controlled-tiny"
     assert len(pd.read_csv(folder / "table.csv")) == 2 * 5
     assert (folder / "sampling_error.png").is_file()
-    assert re.search(
-        r"^\s*E99\s+shown\s+-?[\d.e-]+\s+± \S+\s+n = 5 \(seed\)\s*$", done.stdout, re.MULTILINE
-    )
+    told = r"^  E99 +shown +sampling is unbiased: -?[\d.e-]+ ± \S+, n = 5 \(seed\)$"
+    assert re.search(told, done.stdout, re.MULTILINE)
     report = (extended / "results" / "REPORT.md").read_text()
     assert "Sampled shares are off by nothing but noise." in report
     assert "sampling_error --protocol controlled --preset tiny" in report

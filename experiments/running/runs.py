@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from .. import discovery
 from ..errors import UserError
+from ..output import width
 from .bound import bind
 from .execute import Resources, complete
 from .plans import BEGUN, PLAN, SHARDS, Plan, reserve
@@ -23,8 +24,17 @@ from .store import drawn, open_folder, remove_partial, write_whole
 from .tables import encode
 
 
-def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
-    """Compute what is missing, save and print; returns the pictures and the summary as text.
+@dataclass(frozen=True)
+class Done:
+    """A finished run: its table, its folder, and the names of its pictures in it."""
+
+    table: pd.DataFrame
+    folder: Path
+    pictures: tuple[str, ...]
+
+
+def run(plan: Plan, out: Path, resources: Resources) -> Done:
+    """Compute what is missing, save and print; returns what was left.
 
     Table, record, plan and pictures follow from the plan and its shards alone, so a run that was
     killed at any moment ends, started again, with the same files as one that was not.
@@ -61,15 +71,13 @@ def run(plan: Plan, out: Path, resources: Resources) -> tuple[list[Path], str]:
     if damage := bind(folder, files):
         print(f"  written anew: {damage}")
     _finished(folder / BEGUN)
-    text = pd.concat(summaries, ignore_index=True).to_string(
-        index=False, float_format=lambda v: f"{v:.3f}"
-    )
-    print(text)
+    summary = pd.concat(summaries, ignore_index=True)
+    print(summary.to_string(index=False, float_format="{:.3f}".format, line_width=width()))
     print(
         f"  {record['seconds']:.0f} s of computing; table, record"
         f"{' and pictures' if pictures else ''} in {folder}\n"
     )
-    return [folder / name for name in pictures if name.endswith(".png")], text
+    return Done(table, folder, tuple(name for name in pictures if name.endswith(".png")))
 
 
 def _finished(begun: Path) -> None:

@@ -11,7 +11,7 @@ from .. import discovery
 from .plans import SHARDS, Plan
 from .settings import as_text, choose, described, differences, kinds
 from .status import duration, progress
-from .stored import Wanted, runs_in
+from .stored import Run, Wanted, runs_in
 
 WIDTH = 100
 
@@ -41,17 +41,39 @@ def show(name: str, protocol: str | None, preset: str, folders: Sequence[Path]) 
 
 def took(name: str, protocol: str, preset: str, folders: Sequence[Path]) -> str:
     """How long a finished run of a preset took, and on what; as the preset is now, if there is."""
+    run = _like(name, protocol, preset, folders)
+    if run is None:
+        return "no run of it is stored"
+    time = f"{duration(run.record['seconds'])} of computing on {run.record['device']}"
+    return time + ", with other settings" * bool(run.differing())
+
+
+def left(wanted: Sequence[tuple[str, str]], preset: str, folders: Sequence[Path]) -> str:
+    """A guess at the time that runs take, by name and protocol, from finished ones of a preset.
+
+    Says for how many there is none; empty where there is none at all.
+    """
+    found = [_like(name, protocol, preset, folders) for name, protocol in wanted]
+    known = [run.record["seconds"] for run in found if run is not None]
+    if not known:
+        return ""
+    more = len(found) - len(known)
+    rest = f", and {more} of unknown length" * bool(more)
+    return f": about {duration(sum(known))} of computing to go{rest}"
+
+
+def _like(name: str, protocol: str, preset: str, folders: Sequence[Path]) -> Run | None:
+    """A finished run of a preset: as the preset is now, if there is one, else with other settings.
+
+    None where there is none.
+    """
     found = [
         run
         for folder in folders
         for run in runs_in(folder)
         if run.wanted == Wanted(name, protocol) and run.record["preset"] == preset
     ]
-    if not found:
-        return "no run of it is stored"
-    run = min(found, key=lambda run: run.rank)
-    time = f"{duration(run.record['seconds'])} of computing on {run.record['device']}"
-    return time + ", with other settings" * bool(run.differing())
+    return min(found, key=lambda run: run.rank, default=None)
 
 
 def dry(plan: Plan, out: Path, data_dir: Path | None, folders: Sequence[Path]) -> str:

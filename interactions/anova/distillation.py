@@ -83,6 +83,14 @@ def released_distillation(
         1000 points and an eighth at 5000, and leaves up to .03 less to orders above `max_order`.
     progress : bool or str
         Shows a bar of ensembles of trees, one per depth and output (needs tqdm).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions.anova import released_distillation
+    >>> x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0))
+    >>> bool(released_distillation(x, x[:, 0], max_order=2).share[0] > 0.9)
+    True
     """
     x, y = _tensor("x", x), _tensor("y", y)
     points = x.cpu().numpy()
@@ -115,6 +123,14 @@ def released_trees(
     """The 1000 trees of one depth that `released_distillation` fits to answers [n] at points.
 
     Points x are [n, d]. What the trees hold themselves, `tree_spectrum` tells exactly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interactions.anova import released_trees
+    >>> x = np.random.default_rng(0).random((50, 2))
+    >>> released_trees(x, x[:, 0], depth=1).predict(x).shape
+    (50,)
     """
     try:
         from xgboost import XGBRegressor
@@ -158,6 +174,14 @@ def held_out_distillation(
     folds, trees : int
     progress : bool or str
         Shows a bar of ensembles of trees, one per depth and fold (needs tqdm).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions.anova import held_out_distillation
+    >>> x = torch.rand(400, 2, generator=torch.Generator().manual_seed(0))
+    >>> bool(held_out_distillation(x, x[:, 0], max_order=2).share[0] > 0.9)
+    True
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.model_selection import KFold

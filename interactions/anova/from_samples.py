@@ -82,6 +82,15 @@ def order_spectrum_from_samples(
     -----
     UserWarning
         Where points deviate from the inputs for certain, but by little.
+
+    Examples
+    --------
+    >>> from interactions import Uniform, order_spectrum_from_samples
+    >>> inputs = Uniform(-1, 1, dim=2)
+    >>> x = inputs.sample(4096, generator=0)
+    >>> spectrum = order_spectrum_from_samples(x, x[:, 0] * x[:, 1], inputs, max_order=2)
+    >>> bool(abs(spectrum.share[1] - 1) < 0.05)
+    True
     """
     if not isinstance(inputs, Inputs):
         raise TypeError(

@@ -138,6 +138,13 @@ def order_spectrum(
         its values alone, or returns the wrong shape, complex numbers, NaN or infinity; for columns
         whose values the function's type cannot tell apart; for a budget too small for the method,
         naming the least; and for a memory too small for two points.
+
+    Examples
+    --------
+    >>> from interactions import Uniform, order_spectrum
+    >>> spectrum = order_spectrum(lambda x: x[:, 0] + x[:, 0] * x[:, 1], Uniform(-1, 1, dim=2))
+    >>> spectrum.variance.round(3)
+    array([0.333, 0.111, 0.   ])
     """
     inputs = as_inputs(function, inputs)
     max_order = min(USUAL_ORDER, inputs.dim) if max_order is None else max_order

@@ -68,6 +68,15 @@ def population_spectrum(
     ------
     ValueError
         For fewer rows, and as `order_spectrum` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interactions.anova import population_spectrum
+    >>> rows = np.random.default_rng(0).normal(size=(200, 2))
+    >>> spectrum = population_spectrum(lambda x: x[:, 0] + 0.1 * x[:, 1], rows)
+    >>> bool(spectrum.share[0] > 0.99)
+    True
     """
     data = of_pandas(data)
     frame = isinstance(data, pd.DataFrame)

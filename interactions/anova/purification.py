@@ -38,6 +38,13 @@ class Purified(Saved):
         Every subset, () the constant; the array of subset u has the axes of u in their order.
     weights : array
         The table's weights, normalised to sum 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interactions.anova import purify
+    >>> purify(np.array([[0.0, 0.0], [0.0, 1.0]])).to_frame()["order"].tolist()
+    [1, 1, 2]
     """
 
     parts: Mapping[Subset, np.ndarray]
@@ -129,6 +136,13 @@ def purify(
     ValueError
         For other shapes, NaN, negative or vanishing weights, or where the tolerance is not
         reached.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from interactions.anova import purify
+    >>> round(float(purify(np.array([[0.0, 0.0], [0.0, 1.0]])).variance((0, 1))), 4)
+    0.0625
     """
     table = np.asarray(table, dtype=np.float64)
     weights = np.ones_like(table) if weights is None else np.asarray(weights, dtype=np.float64)

@@ -81,6 +81,16 @@ def strongest_interactions(
         check), `unseen` [d] (variance of effects with an input that were not measured) and `limit`,
         "memory" or "budget", whichever to raise for smaller errors: with hundreds of inputs mostly
         the memory.
+
+    Examples
+    --------
+    >>> from interactions import Rademacher
+    >>> from interactions.anova import strongest_interactions
+    >>> def function(x):
+    ...     return x[:, 0] + 2 * x[:, 1] * x[:, 2]
+    >>> found = strongest_interactions(function, Rademacher(dim=3), count=1)
+    >>> found.iloc[0]["subset"]
+    (1, 2)
     """
     inputs = as_inputs(function, inputs)
     check_order(order, inputs.dim)

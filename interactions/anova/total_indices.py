@@ -52,6 +52,15 @@ class MeanOrder(Saved):
     evaluations : int
     names, outputs : tuples of str, optional
         Names of the inputs and of the outputs.
+
+    Examples
+    --------
+    >>> from interactions import Rademacher
+    >>> from interactions.anova import mean_order
+    >>> def function(x):
+    ...     return x[:, 0] + 2 * x[:, 1] * x[:, 2]
+    >>> mean_order(function, Rademacher(dim=3)).total_index.round(1)
+    array([1., 4., 4.])
     """
 
     mean_order: np.ndarray
@@ -149,6 +158,15 @@ def mean_order(
 
     Takes the same functions as `order_spectrum`; spends the budget (default 2^18 evaluations,
     d + 1 per point).
+
+    Examples
+    --------
+    >>> from interactions import Rademacher
+    >>> from interactions.anova import mean_order
+    >>> def function(x):
+    ...     return x[:, 0] + 2 * x[:, 1] * x[:, 2]
+    >>> round(float(mean_order(function, Rademacher(dim=3)).mean_order), 1)
+    1.8
     """
     inputs = as_inputs(function, inputs)
     options = {"memory": memory, "budget": budget, "device": device, "progress": progress}
@@ -251,6 +269,15 @@ def superset_index(
     ValueError
         For subsets that are empty or repeat an input, a function of several outputs, and a budget
         too small for 64 points per subset.
+
+    Examples
+    --------
+    >>> from interactions import Rademacher
+    >>> from interactions.anova import superset_index
+    >>> def function(x):
+    ...     return x[:, 0] + 2 * x[:, 1] * x[:, 2]
+    >>> len(superset_index(function, Rademacher(dim=3), [(1, 2)]))
+    1
     """
     inputs = as_inputs(function, inputs)
     asked = [_subset(u, inputs) for u in subsets]

@@ -50,6 +50,12 @@ class Inputs(ABC):
         Whether values may be rare beside others, as in data: these are then looked for.
     encoded : bool
         Whether numbers stand for something else (categories, dates), which `frame` gives back.
+
+    Examples
+    --------
+    >>> from interactions import Inputs, Uniform
+    >>> isinstance(Uniform(0, 1, dim=2), Inputs)
+    True
     """
 
     dim: int

@@ -27,6 +27,13 @@ class Bernoulli(Inputs):
         What the inputs stand for.
     caveat : str
         What a result under these inputs is to say of them.
+
+    Examples
+    --------
+    >>> from interactions import Bernoulli, order_spectrum
+    >>> kept = Bernoulli(0.5, dim=2)
+    >>> order_spectrum(lambda x: x[:, 0] * x[:, 1], kept).share.round(3)
+    array([0.667, 0.333, 0.   ])
     """
 
     keep: float | Sequence[float]

@@ -47,6 +47,13 @@ class Empirical(Inputs):
     ----------
     groups : dict of tuples
         Numbers of the columns of each group.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from interactions import Empirical
+    >>> Empirical(pd.DataFrame({"age": [30, 40, 50], "dose": [0.1, 0.2, 0.4]})).names
+    ('age', 'dose')
     """
 
     _columns: Sequence[Column] | None

@@ -60,6 +60,14 @@ class MLPEnsemble(nn.Module):
     ValueError
         For fewer than two sizes or sizes below 1, no seed, unknown names, and dropouts that are
         not as many as the seeds or not made for the number of hidden layers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import Dropout, MLPEnsemble
+    >>> networks = MLPEnsemble((3, 8, 1), seeds=[0, 1], dropout=[Dropout(), Dropout(hidden=0.5)])
+    >>> networks(torch.zeros(5, 3)).shape
+    torch.Size([5, 2])
     """
 
     def __init__(

@@ -50,6 +50,16 @@ class MaskedStream:
     ------
     ValueError
         For a batch size below 1. `fit` refuses input noise, which has to come before masks.
+
+    Examples
+    --------
+    >>> from interactions import Dropout, MaskedStream, MLPEnsemble, Uniform, fit
+    >>> def mean_given_what_is_shown(x, kept):
+    ...     return x[:, 0] * kept[:, 0]
+    >>> shown = MaskedStream(Uniform(-1, 1, dim=2), mean_given_what_is_shown, batch_size=16)
+    >>> networks = MLPEnsemble((2, 4, 1), seeds=[0], dropout=Dropout(inputs=0.5))
+    >>> fit(networks, shown, steps=3).reason
+    ['steps']
     """
 
     inputs: Inputs

@@ -59,6 +59,13 @@ class Samples:
     ValueError
         For shapes that do not fit each other, NaN or infinity, a batch size below 1, and sizes
         outside 1 .. n. `fit` refuses sets or sizes that are not as many as the members.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import Samples
+    >>> Samples(torch.zeros(100, 3), torch.zeros(100), batch_size=32).steps_per_epoch
+    4
     """
 
     x: Tensor
@@ -120,6 +127,13 @@ class Stream:
     ------
     ValueError
         For a batch size below 1, and for noise that is negative or not finite.
+
+    Examples
+    --------
+    >>> from interactions import MLPEnsemble, Stream, Uniform, fit
+    >>> fresh = Stream(Uniform(-1, 1, dim=2), lambda x: x[:, 0], batch_size=16)
+    >>> fit(MLPEnsemble((2, 4, 1), seeds=[0]), fresh, steps=3).steps
+    tensor([3])
     """
 
     inputs: Inputs

@@ -31,6 +31,15 @@ class FirstRise:
     ----------
     every : int
         Steps between looks, 1 by default; ValueError below 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import FirstRise, MLPEnsemble, Samples, fit
+    >>> x = torch.linspace(-1, 1, 50)[:, None]
+    >>> networks = MLPEnsemble((1, 4, 1), seeds=[0])
+    >>> fit(networks, Samples(x, x[:, 0]), steps=50, learning_rate=0.5, stop=FirstRise()).reason
+    ['first rise']
     """
 
     every: int = 1
@@ -70,6 +79,15 @@ class Tolerance:
     ------
     ValueError
         For another `of`, and for `every` below 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import MLPEnsemble, Samples, Tolerance, fit
+    >>> x = torch.linspace(-1, 1, 50)[:, None]
+    >>> networks = MLPEnsemble((1, 4, 1), seeds=[0])
+    >>> fit(networks, Samples(x, x[:, 0]), steps=50, stop=Tolerance(10.0, of="loss")).reason
+    ['tolerance']
     """
 
     at_most: float
@@ -117,6 +135,16 @@ class Patience:
     restore : bool
         Give every member the weights of its best look when training ends, whatever ended it.
         True by default.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import MLPEnsemble, Patience, Samples, fit
+    >>> x = torch.linspace(-1, 1, 50)[:, None]
+    >>> held_out = Samples(x + 0.01, 1 - x[:, 0])  # the more is learned, the worse
+    >>> networks = MLPEnsemble((1, 4, 1), seeds=[0])
+    >>> fit(networks, Samples(x, x[:, 0]), steps=500, stop=Patience(held_out, 3)).reason
+    ['patience']
     """
 
     validation: Samples

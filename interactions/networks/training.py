@@ -58,6 +58,16 @@ class FitResult:
     weights_from : int tensor [E]
         The step after which a member had the weights it now holds: `steps`, or its best look
         under `Patience`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import MLPEnsemble, Samples, fit
+    >>> x = torch.linspace(-1, 1, 50)[:, None]
+    >>> networks = MLPEnsemble((1, 4, 1), seeds=[0])
+    >>> result = fit(networks, Samples(x, x[:, 0]), steps=20, snapshots=[0, 10])
+    >>> sorted(result.snapshots), result.steps.tolist()
+    ([0, 10], [20])
     """
 
     steps: Tensor
@@ -141,6 +151,17 @@ def fit(
         For unknown names, numbers that are negative, not finite or not as many as the members,
         snapshots outside the steps, and data or penalties that do not fit the ensemble. A
         member that diverges raises nothing: see `FitResult.reason`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import MLPEnsemble, Samples, fit
+    >>> x = torch.linspace(-1, 1, 50)[:, None]
+    >>> networks = MLPEnsemble((1, 16, 1), seeds=[0, 1])
+    >>> fit(networks, Samples(x, x[:, 0] ** 2), steps=300, learning_rate=0.01).reason
+    ['steps', 'steps']
+    >>> bool(((networks(x) - x**2) ** 2).mean() < 0.01)
+    True
     """
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {list(OPTIMIZERS)}, got {optimizer!r}")

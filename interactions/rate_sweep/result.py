@@ -34,6 +34,18 @@ class RateSweep(Saved):
         `name` said; then `seed`, `error` (held-out mean loss), `total` (variance of the trained
         model, summed over outputs) and its shares by order, "share_1", .. and "share_>k". Shares
         of a constant model are NaN.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import sweep_rates
+    >>> x = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    >>> def build(rate):
+    ...     return torch.nn.Sequential(torch.nn.Dropout(rate), torch.nn.Linear(2, 1))
+    >>> options = {"rates": (0.0, 0.5), "seeds": range(2), "epochs": 3, "max_order": 2}
+    >>> sweep = sweep_rates(build, x, x[:, 0], **options)
+    >>> sweep.best_rate in (0.0, 0.5)
+    True
     """
 
     runs: pd.DataFrame

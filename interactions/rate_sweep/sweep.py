@@ -121,6 +121,18 @@ def sweep_rates(
         outputs that do not fit y, and training that diverged.
     ImportError
         For `progress` without tqdm.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from interactions import sweep_rates
+    >>> x = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    >>> def build(rate):
+    ...     return torch.nn.Sequential(torch.nn.Dropout(rate), torch.nn.Linear(2, 1))
+    >>> options = {"rates": (0.0, 0.5), "seeds": range(2), "epochs": 3, "max_order": 2}
+    >>> sweep = sweep_rates(build, x, x[:, 0], **options)
+    >>> sweep.to_frame()["rate"].tolist()
+    [0.0, 0.5]
     """
     _check_factory(factory)
     rates, name = _strengths(rates, values, name)

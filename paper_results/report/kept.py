@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -28,11 +28,14 @@ KEPT = "sensitivity.json"
 Told = tuple[tuple[Verdict, tuple[Sensitivity, ...]], ...]
 
 
-def told(verdicts: Sequence[Verdict], folder: Path) -> Told:
+def told(
+    verdicts: Sequence[Verdict], folder: Path, step: Callable[[str], None] = lambda what: None
+) -> Told:
     """Vary every verdict, or read what became of it from the folder; writes it there."""
     kept = _read(folder / KEPT)
     found, written = [], {}
     for verdict in verdicts:
+        step(f"varying {verdict.claim.name}")
         name, sum_ = verdict.claim.name, _made_from(verdict)
         same = kept.get(name, {}).get("made_from") == sum_
         told_ = _decoded(kept[name]["respects"]) if same else sensitivities(verdict)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -110,23 +109,45 @@ class Report:
         return Drawing("verdicts", shows, verdicts_figure.draw, (rows,)) if len(rows) else None
 
 
-def build(folders: Sequence[Path]) -> Report:
+Step = Callable[[str], None]
+"""Told what is done next."""
+
+
+def steps() -> int:
+    """How many steps `build` and `write` tell of, together."""
+    claims = read_claims(CLAIMS)
+    varied = [claim for claim in claims if not claim.is_finding]
+    return 1 + sum(map(len, (claims, varied, items.ALL, items.LECTURE, PAGES)))
+
+
+def build(folders: Sequence[Path], step: Step = lambda what: None) -> Report:
     """Everything the report says, from the runs in these folders, of which `choose` takes one.
 
     Raises DamagedError, naming the file, if anything finished there is not what was written.
     """
+    step("reading the runs")
     for folder in folders:
         check(folder)
-    verdicts = tuple(judge(claim, folders) for claim in read_claims(CLAIMS))
-    return Report(tuple(_section(item, folders) for item in (*items.ALL, *items.LECTURE)), verdicts)
+    verdicts = []
+    for claim in read_claims(CLAIMS):
+        step(f"judging {claim.name}")
+        verdicts.append(judge(claim, folders))
+    sections = []
+    for item in (*items.ALL, *items.LECTURE):
+        step(f"comparing {item.name}")
+        sections.append(_section(item, folders))
+    return Report(tuple(sections), tuple(verdicts))
 
 
-def write(report: Report, folder: Path) -> list[Path]:
-    """REPORT.md, its pictures, what would change verdicts, and report.html; returns the pages."""
+def write(report: Report, folder: Path, step: Step = lambda what: None) -> list[Path]:
+    """REPORT.md, its pictures, what would change verdicts, and report.html.
+
+    Returns the pages, then the pictures.
+    """
     open_folder(folder)
     pictures = open_folder(folder / PICTURES)
     packed = packed_in(folder / HTML)
-    told = {"report": report, "sensitivity": kept.told(report.claims, folder)}
+    told = {"report": report, "sensitivity": kept.told(report.claims, folder, step)}
 
     drawn: dict[str, Picture] = {}
 
@@ -149,9 +170,10 @@ def write(report: Report, folder: Path) -> list[Path]:
     for template, name, escape in PAGES:
         templates = _templates(escape)
         templates.filters |= {"link": link, "image": image}
+        step(f"drawing and writing {name}")
         write_whole(folder / name, templates.get_template(template).render(told))
         written.append(folder / name)
-    return written
+    return [*written, *(picture.file for picture in drawn.values())]
 
 
 def _templates(escape: Callable[[object], object]) -> jinja2.Environment:
@@ -259,19 +281,14 @@ def in_errors(gap: Gap | None) -> str:
     return "–" if gap is None else number(gap.in_errors)
 
 
-def summary(report: Report) -> pd.DataFrame:
-    """A row per claim and finding: the verdict and the number it rests on."""
-    rows = []
+def lines(report: Report) -> list[tuple[str, str, str]]:
+    """A line for each claim and finding: its name, the verdict, and the number it rests on."""
+    found = []
     for verdict in report.verdicts:
-        deciding = verdict.deciding
-        estimate = deciding.estimate
-        rows.append(
-            {
-                "claim": verdict.claim.name,
-                "verdict": textwrap.shorten(verdict.text, 60, placeholder=" ..."),
-                "number": "–" if estimate is None else number(estimate.value),
-                "error": "–" if estimate is None else error(estimate),
-                "from": deciding.rests_on,
-            }
-        )
-    return pd.DataFrame(rows)
+        estimate = verdict.deciding.estimate
+        told = verdict.claim.short
+        if estimate is not None:
+            parts = [" ".join(filter(None, [number(estimate.value), error(estimate)]))]
+            told += f": {', '.join([*parts, verdict.deciding.rests_on])}"
+        found.append((verdict.claim.name, verdict.kind, told))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,7 @@ def test_a_seed_gives_the_same_table_again(invoke, tmp_path, monkeypatch) -> Non
     assert tables[0] != tables[2]
 
 
-def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
+def test_reproduce_goes_on_without_data_and_ends_with_what_was_found_and_pictures(
     invoke, monkeypatch, tmp_path, capsys
 ) -> None:
     from experiments.questions import bike_share, decay_law
@@ -144,10 +145,16 @@ def test_reproduce_goes_on_without_data_and_ends_with_table_and_pictures(
     monkeypatch.setattr(bike_share, "bike_sharing", nothing)
     presets = {("released", "tiny"): bike_share.Settings()}
     monkeypatch.setattr(bike_share, "PRESETS", presets)
+    monkeypatch.setenv("COLUMNS", "60")
     invoke("reproduce", "--preset", "tiny", "--out", tmp_path)
     shown = capsys.readouterr()
-    assert "What is left of an order-k effect" in shown.out
-    assert "decay_law.png" in shown.out
+    assert "Run 2 of 2" in shown.out
+    _, _, end = shown.out.partition("What your runs say")
+    said = "Trained with 0.5 of the inputs dropped, networks keep"
+    assert said in " ".join(end.split())
+    assert re.search(r"^  C1 +holds|^  C1 +open", end, re.MULTILINE)
+    assert "decay_law.png" in end
+    assert max(map(len, end.splitlines())) <= 60
     assert "hour.csv was not found" in shown.err
     assert "none of bike_share" in shown.out
     assert (tmp_path / "decay_law-controlled-tiny" / "table.csv").is_file()

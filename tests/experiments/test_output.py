@@ -93,3 +93,15 @@ def test_the_command_line_ends_well_whatever_becomes_of_its_output(redirect: str
     )
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
+
+
+def test_lines_are_no_wider_than_the_terminal(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    rows = [("C1", "holds", "a word " * 20), ("C10", "does not hold", "b" * 120)]
+    lines = output.columns(rows).splitlines()
+    assert max(map(len, lines)) == 50
+    assert lines[0].startswith("  C1   holds          a word")
+    assert lines[1].startswith(" " * 22 + "a")
+    assert output.columns([]) == ""
+    monkeypatch.setenv("COLUMNS", "500")
+    assert output.width() == 100

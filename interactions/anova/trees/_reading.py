@@ -52,7 +52,15 @@ def read_sum(models: Sequence[object]) -> Reading:
 
 
 def understands(model: object) -> bool:
-    """Whether `tree_spectrum` can read a model, a fitted one."""
+    """Whether `tree_spectrum` can read a model, a fitted one.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from interactions.anova import understands
+    >>> understands(LinearRegression())
+    False
+    """
     try:
         read(model)
     except UnreadableModelError:

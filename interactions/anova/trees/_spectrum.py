@@ -79,6 +79,17 @@ def tree_spectrum(
     ValueError
         For orders above d, inputs of another dimension than the model's, and inputs whose numbers
         stand for other values (categories, dates of a data frame).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from interactions import Empirical
+    >>> from interactions.anova import tree_spectrum
+    >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> model = DecisionTreeRegressor(random_state=0).fit(x, x[:, 0] * x[:, 1])
+    >>> tree_spectrum(model, Empirical(x), max_order=2).share.round(3)
+    array([0.667, 0.333, 0.   ])
     """
     if not isinstance(inputs, Inputs):
         raise TypeError(

@@ -11,7 +11,7 @@ from experiments import discovery
 from experiments.errors import UserError
 from experiments.running.plans import Plan
 from experiments.running.settings import Kind, described
-from experiments.running.shown import WIDTH, dry, show, took
+from experiments.running.shown import WIDTH, dry, left, show, took
 
 
 def files(folder: Path) -> list[Path]:
@@ -94,3 +94,9 @@ def test_times_are_those_of_finished_runs_as_the_preset_is_first(
     assert took("toy", "controlled", "paper", [mine, theirs]) == "no run of it is stored"
     plan = Plan(*wanted, discovery.load("toy").PRESETS[wanted[1:]], (7,))
     assert "; 0 s of computing on " in dry(plan, tmp_path / "new", None, [theirs])
+    two = [wanted[:2], ("toy", "released")]
+    assert left(two, "quick", [theirs]) == (
+        ": about 0 s of computing to go, and 1 of unknown length"
+    )
+    assert left(two[:1], "quick", [theirs]) == ": about 0 s of computing to go"
+    assert left(two, "paper", [theirs]) == ""

@@ -183,9 +183,19 @@ def test_the_pages_open_with_the_answer_and_a_line_for_each_claim(written) -> No
         assert verdict.deciding.rests_on in line
 
 
-def test_a_summary_has_a_row_for_every_verdict(written) -> None:
+def test_there_is_a_line_for_every_verdict_with_its_number(written) -> None:
     content, _ = written
-    summary = pages.summary(content).set_index("claim")
-    assert len(summary) == len(content.verdicts)
-    assert summary.loc["C1", "verdict"] == "holds"
-    assert summary["verdict"].str.len().max() <= 60
+    lines = pages.lines(content)
+    assert [name for name, _, _ in lines] == [v.claim.name for v in content.verdicts]
+    _, kind, text = lines[0]
+    assert kind == "holds"
+    assert re.fullmatch(r"effects of order k .*: 1 ± \S+, n = 32 \(draw of masks\)", text)
+
+
+def test_every_step_is_told_of(tmp_path) -> None:
+    said: list[str] = []
+    content = pages.build([tmp_path], said.append)
+    pages.write(content, tmp_path / "out", said.append)
+    assert len(said) == pages.steps()
+    assert said[0] == "reading the runs"
+    assert said[-1] == "drawing and writing report.html"

@@ -1,0 +1,1 @@
+"""A lecture on regularization, row by row: numbers, a picture, and what to see."""

@@ -1,0 +1,1 @@
+"""One page on which stored runs are looked at by hand: no network, nothing but this file."""

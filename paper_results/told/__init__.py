@@ -1,0 +1,1 @@
+"""Numbers that pages tell of stored runs, each computed from stored and published tables."""
