@@ -17,7 +17,7 @@ from experiments.running.settings import grid
 ROOT = Path(__file__).parents[1]
 WRITTEN = {"paper_results/REPORT.md"}
 """Not by hand."""
-LIMITS = {"README.md": 900, "interactions/LAWS.md": 1700}
+LIMITS = {"README.md": 900, "interactions/LAWS.md": 2400}
 """Words of a page; a list of proofs is read one at a time."""
 PAGES = [
     path

@@ -48,6 +48,14 @@ class ErrorByOrder(Saved):
         Mean squared error over models and points, seen directly; its error over points and models.
     models : int
     method : str
+
+    Examples
+    --------
+    >>> from interactions import Uniform, error_by_order
+    >>> models = [lambda x: x[:, 0] + 0.1 * x[:, 1], lambda x: x[:, 0] - 0.1 * x[:, 1]]
+    >>> found = error_by_order(models, lambda x: x[:, 0], Uniform(-1.0, 1.0, dim=2))
+    >>> found.models, found.noise, bool(abs(found.test_error - 0.01 / 3) < 1e-4)
+    (2, 0.0, True)
     """
 
     bias: np.ndarray

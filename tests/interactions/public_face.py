@@ -75,6 +75,8 @@ def measured() -> list[OrderSpectrum]:
     spectra.append(anova.population_spectrum(on_arrays, data))
     spectra.append(anova.held_out_distillation(x, function(x)))
     spectra.append(anova.released_distillation(x, function(x), tree_method="hist"))
+    trees = anova.released_trees(x.numpy(), function(x).numpy(), depth=2)
+    spectra.append(anova.tree_spectrum([trees, trees], distributions[0], max_order=2))
     return spectra
 
 
