@@ -165,8 +165,6 @@ def fig_2_ours(table: pd.DataFrame) -> pd.DataFrame:
     deviation, and the error of our mean beside it.
     """
     t = only(table, part="norm")
-    if t.empty:
-        return as_points(t, quantity="", pane="", series="", x=t["rate"], value=t["rate"])
     medians = t.groupby(["order", "rate", "data_set"])["norm"].median().reset_index()
     cells = medians.groupby(["order", "rate"])["norm"]
     ours = pd.DataFrame({"value": cells.mean(), "spread": cells.std(), "n": cells.size()})
@@ -179,7 +177,8 @@ def fig_2_ours(table: pd.DataFrame) -> pd.DataFrame:
         x=ours["rate"],
         value=ours["value"],
     )
-    return points.assign(standard_error=ours["spread"] * (1 + 1 / ours["n"]) ** 0.5)
+    error = ours["spread"] * (1 + 1 / ours["n"]) ** 0.5
+    return points.assign(standard_error=error).drop(columns="reading")
 
 
 def fig_3_published() -> pd.DataFrame:

@@ -49,9 +49,9 @@ def fig_1() -> list[float]:
 
 def fig_2() -> list[float]:
     p = rows(printed("fig2"), dropout_rate=0.5).sort_values("order")
-    t = rows(stored("effective_learning_rate-controlled-paper"), part="norm", rate=0.5)
-    medians = t.groupby("order")[["norm", "own_norm"]].median()
-    return [*p["median_relative_update_norm"], *medians["norm"], *medians["own_norm"]]
+    t = rows(stored("effective_learning_rate-released-paper"), part="norm", rate=0.5)
+    medians = t.groupby(["order", "data_set"])["norm"].median().groupby("order")
+    return [*p["median_relative_update_norm"], *medians.mean(), *medians.std()]
 
 
 def fig_3() -> list[float]:

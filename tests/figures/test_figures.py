@@ -140,7 +140,9 @@ def steps_table() -> pd.DataFrame:
     row |= {"law": 1.0, "moved": 0.75, "norm": 0.8}
     return pd.DataFrame(
         [
-            {"part": part, "placement": p, "model": m, "kind": k, "optimizer": o, "repeat": i} | row
+            {"part": part, "placement": p, "model": m, "kind": k, "optimizer": o, "repeat": i}
+            | row
+            | {"data_set": i}
             for part in ("start", "training", "norm")
             for p in ("input", "activation")
             for m in ("products", "depth 1", "depth 2")

@@ -69,6 +69,17 @@ def test_fig_1_lies_on_the_published_curves_and_on_the_law() -> None:
     assert rows["gap_in_errors"].max() <= 4
 
 
+def test_fig_2_is_what_one_data_set_may_give() -> None:
+    """All but two medians within 2 standard deviations of one more data set; those are wide."""
+    points = beside("Fig 2")
+    assert len(points) == 4 * 3
+    assert (points["gap"].abs() <= 2 * points["standard_error"]).sum() >= 10
+    # Without interactions data sets agree, with them they do not: starts are as many.
+    table = of(stored("effective_learning_rate", "released").table, rate=0.5)
+    medians = table.groupby(["order", "data_set"])["norm"].median().groupby("order").std()
+    assert (medians[[2, 3]] > 2 * medians[1]).all()
+
+
 def test_fig_3_is_the_closed_form() -> None:
     points = beside("Fig 3")
     assert len(points) == 7 * 24

@@ -147,10 +147,19 @@ def test_fig_1_shows_the_copied_grid_from_zero_up() -> None:
     assert point["standard_error"] == pytest.approx(0.1)
 
 
-def test_fig_2_shows_medians_over_starts() -> None:
-    table = pd.DataFrame({"part": "norm", "order": 1, "rate": 0.5, "norm": [1.0, 2.0, 6.0]})
+def test_fig_2_shows_medians_over_starts_and_how_far_one_more_data_set_may_be() -> None:
+    norms = {0: [1.0, 2.0, 6.0], 1: [4.0, 3.0, 9.0]}
+    table = pd.DataFrame(
+        [
+            {"part": "norm", "order": 1, "rate": 0.5, "data_set": data_set, "norm": norm}
+            for data_set, of_starts in norms.items()
+            for norm in of_starts
+        ]
+    )
     (point,) = laws.fig_2_ours(table).to_dict("records")
-    assert point["value"] == 2.0
+    assert point["value"] == 3.0
+    # Medians 2 and 4: a variance of 2 between data sets, and a half of it of their mean.
+    assert point["standard_error"] == pytest.approx(3**0.5)
 
 
 def test_fig_3_shows_counts_or_the_closed_form_where_nothing_was_counted() -> None:
