@@ -80,7 +80,7 @@ class Settings:
 
 PRESETS = {
     ("controlled", "tiny"): Settings(
-        targets=("sines",),
+        targets=("products", "sines"),
         profiles=("redrawn .5", "survival .5"),
         rates=(0.5,),
         repeats=2,

@@ -50,6 +50,7 @@ def test_a_little_training_brings_a_penalty_nearer_its_law_than_dropout_to_one_m
     """On sines, which input dropout at 1/2 shrinks by .77^k and no more."""
     settings = replace(
         order_penalty.PRESETS["controlled", "tiny"],
+        targets=("sines",),
         profiles=("survival .5",),
         width=32,
         depth=2,
