@@ -167,13 +167,14 @@ def _corrected(
     # A change of f by a part of mean square e moves the norm of every order by its root at most,
     # and so that of all orders up to one, and of all above it: both move the share up to it.
     bound = 2 * np.sqrt(np.maximum(variance, 0) * missed) + missed + ROUNDING * np.abs(total)
-    # Shares first: squares of a variance may be too small a number to be written.
-    up_to, most = np.cumsum(share, axis=-1), missed.max(axis=-1, keepdims=True) / scale
+    up_to, most = np.cumsum(variance, axis=-1), missed.max(axis=-1, keepdims=True)
     ends = [
-        part * (2 * np.sqrt(np.maximum(other, 0) * most) + most + ROUNDING)
-        for part, other in [(1 - up_to, up_to), (up_to, 1 - up_to)]
+        part * (2 * np.sqrt(np.maximum(other, 0) * most) + most + ROUNDING * np.abs(total))
+        for part, other in [(total - up_to, up_to), (up_to, total - up_to)]
     ]
-    cumulative = np.hypot(np.cumsum(shares, axis=-1).std(axis=0, ddof=1) / math.sqrt(n), sum(ends))
+    cumulative = np.hypot(
+        np.cumsum(shares, axis=-1).std(axis=0, ddof=1) / math.sqrt(n), sum(ends) / scale**2
+    )
     cumulative[:, -1] = np.where(constant[:, 0], np.nan, 0.0)
     error = np.hypot(off.std(axis=0, ddof=1) / math.sqrt(n), bound)
     share_error = np.hypot(shares.std(axis=0, ddof=1) / math.sqrt(n), bound / scale)
@@ -210,9 +211,7 @@ def _unseen(off: np.ndarray, squares: np.ndarray) -> np.ndarray:
     independent means over rare values. An order above all that were met may well be zero.
     """
     weight = np.abs(off)
-    largest = weight.max(axis=0)
-    met = largest > 0
-    weight = weight / np.where(met, largest, 1.0)
+    met = weight.sum(axis=0) > 0
     carrying = weight.sum(axis=0) ** 2 / np.where(met, (weight**2).sum(axis=0), 1.0)
     below = np.cumsum(met[:, ::-1], axis=1)[:, ::-1] > 0
     return np.where(below & (carrying < FEWEST), squares.mean(axis=0)[:, None], 0.0)
@@ -317,16 +316,6 @@ def subset_variances(
     inputs, by name where they have names. Columns of
     up to 128 values are visited in full where 2^24 points allow. Raises GridTooLargeError where the
     grid has more points than that. `progress` is that of `order_spectrum`.
-
-    Examples
-    --------
-    >>> from interactions import Rademacher
-    >>> from interactions.anova import subset_variances
-    >>> def function(x):
-    ...     return x[:, 0] + 2 * x[:, 1] * x[:, 2]
-    >>> variances = subset_variances(function, Rademacher(dim=3))
-    >>> round(variances[0,], 3), round(variances[1, 2], 3)
-    (1.0, 4.0)
     """
     inputs = as_inputs(function, inputs)
     evaluate = Evaluator(function, inputs, seed=0, progress=progress)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 
 from .estimates import order_text
@@ -35,22 +34,10 @@ def as_points(
     return pd.DataFrame(columns, index=table.index).reset_index(drop=True)
 
 
-def averaged(points: pd.DataFrame, how: str = "mean") -> pd.DataFrame:
-    """Average points of the same keys, with the standard error over repeats: NaN from one.
-
-    `how` is "mean" or "median", whose error is taken from 1000 bootstrap samples.
-    """
+def averaged(points: pd.DataFrame) -> pd.DataFrame:
+    """Average points of the same keys, with the standard error over repeats: NaN from one."""
     groups = points.groupby(list(KEYS), sort=False)["value"]
-    error = groups.sem() if how == "mean" else groups.agg(_median_error)
-    return pd.DataFrame({"value": groups.agg(how), "standard_error": error}).reset_index()
-
-
-def _median_error(values: pd.Series) -> float:
-    """Standard deviation of the medians of 1000 samples drawn from the values; NaN for one."""
-    if len(values) < 2:
-        return math.nan
-    drawn = np.random.default_rng(0).choice(values.to_numpy(), (1000, len(values)))
-    return float(np.median(drawn, axis=1).std())
+    return pd.DataFrame({"value": groups.mean(), "standard_error": groups.sem()}).reset_index()
 
 
 def rate_label(rates: pd.Series) -> pd.Series:

@@ -1,10 +1,9 @@
-"""Points in common columns: keys that meet, means and medians with their errors."""
+"""Points in common columns: keys that meet, means with their errors."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,16 +28,6 @@ def test_a_mean_has_the_standard_error_over_repeats() -> None:
     assert [point[key] for key in KEYS] == ["share", "a", "r = 0", 0.1]
     assert point["value"] == 3.0
     assert point["standard_error"] == pytest.approx(math.sqrt(7 / 3))
-
-
-def test_a_median_has_the_error_that_the_bootstrap_gives() -> None:
-    """Of 1000 normal values: sqrt(pi / 2) that of their mean, .0396, known to some 10%."""
-    values = np.random.default_rng(1).normal(size=1000)
-    many = pd.DataFrame(dict.fromkeys(KEYS, 0), index=range(1000)).assign(value=values)
-    (point,) = averaged(many, "median").to_dict("records")
-    assert point["value"] == np.median(values)
-    assert point["standard_error"] == pytest.approx(math.sqrt(math.pi / 2000), rel=0.2)
-    assert averaged(three_repeats().iloc[:1], "median")["standard_error"].isna().all()
 
 
 def test_one_repeat_has_no_known_error() -> None:
