@@ -33,6 +33,8 @@ SHELL = [
     for line in block.replace("\\\n", " ").splitlines()
 ]
 MODULE = re.compile(r"(?:\S*python|\S*python3) -m (\S+)(.*)")
+TOOLS = {"build", "mypy", "pdoc"}
+"""Modules of a page's commands that its reader installs for them."""
 OWN = {"README.md", "EXTENDING.md", "interactions/README.md", "experiments/tutorial/README.md"}
 """Pages with code of their own tests, below or in test_extending.py."""
 
@@ -72,7 +74,7 @@ def test_a_command_is_one_that_there_is(page: str, line: str) -> None:
         assert line.startswith((".venv/bin/pip", "pip install")), line
         return
     module, rest = found[1], shlex.split(found[2])
-    assert module in {"build", "pdoc"} or importlib.util.find_spec(module) is not None, line
+    assert module in TOOLS or importlib.util.find_spec(module) is not None, line
     if module != "experiments":
         return
     name, *arguments = rest

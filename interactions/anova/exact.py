@@ -316,6 +316,16 @@ def subset_variances(
     inputs, by name where they have names. Columns of
     up to 128 values are visited in full where 2^24 points allow. Raises GridTooLargeError where the
     grid has more points than that. `progress` is that of `order_spectrum`.
+
+    Examples
+    --------
+    >>> from interactions import Rademacher
+    >>> from interactions.anova import subset_variances
+    >>> def function(x):
+    ...     return x[:, 0] + 2 * x[:, 1] * x[:, 2]
+    >>> variances = subset_variances(function, Rademacher(dim=3))
+    >>> round(variances[0,], 3), round(variances[1, 2], 3)
+    (1.0, 4.0)
     """
     inputs = as_inputs(function, inputs)
     evaluate = Evaluator(function, inputs, seed=0, progress=progress)
