@@ -124,7 +124,7 @@ def prepared_spectrum(
     if not look.total.any():
         return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": most_in_memory(evaluate, basis, max_order),
+        "memory": most_in_memory(evaluate, basis, max_order, prepared.surrogate),
         "arithmetic": most_in_time(m, basis, max_order),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
@@ -149,7 +149,7 @@ def prepared_spectrum(
             # Half as much again, for the need is rough, and what is not needed is not drawn.
             points = math.ceil(1.5 * max(needed[1] / BLOCKS, limits[limit]))
             size = {"points": points, "limits": limits, "budget": budget}
-            changes = what_would_do(evaluate, basis, max_order, **size)
+            changes = what_would_do(evaluate, basis, max_order, prepared.surrogate, **size)
             reason = ended(limit, changes, spectrum.share_standard_error, tolerance)
             return finished(replace(spectrum, reason=reason), sample)
 
@@ -173,9 +173,11 @@ def kernel_spectrum_from_samples(
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * blocks)
     m = values.shape[1]
+    features = sum(sum(basis.widths(k)) for k in range(1, max_order + 1))
     surrogate = (
         n * blocks >= FOLDS * LEAST_TRAINING
         and fit_work(n * blocks, m, inputs.dim, max_order) <= MOST_FIT
+        and n * blocks * features * x.element_size() <= memory // 2
     )
     spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant, surrogate)
     method = f"{_method(surrogate)} (degree {'/'.join(map(str, basis.degrees))} by order)"

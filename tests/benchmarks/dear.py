@@ -3,8 +3,9 @@
     python -m tests.benchmarks.dear                 evaluations, errors and seconds of 10 networks
     python -m tests.benchmarks.dear --cheap         what `auto` costs where evaluations are cheap
 
-The networks are those of tests/benchmarks/decomposition.py: 25 inputs, fit to noise. Errors are root
-mean squares, over networks and seeds, against a long run of mixed differences, which has no basis
+The networks are those of tests/benchmarks/decomposition.py: 25 inputs, fit to noise. Errors are
+root mean squares, over networks and seeds, against a long run of mixed differences, which has no
+basis
 and no surrogate; its standard error is printed first. An evaluation of a millisecond is one that
 sleeps, so seconds are those of the clock and say what a user waits.
 """
@@ -59,7 +60,9 @@ def equal_evaluations(ensemble: MLPEnsemble, seeds: int, reference_budget: int) 
             off["surrogate"].append(found.share[0] - truth.share[member])
             off["kernel"].append(plain.share[0] - truth.share[member])
             inside.append(np.abs(off["surrogate"][-1]) <= 0.0196)
-            print(f"  {member} {seed} {counts[-1]:,} {found.converged} {seconds[-1]:.1f}", flush=True)
+            print(
+                f"  {member} {seed} {counts[-1]:,} {found.converged} {seconds[-1]:.1f}", flush=True
+            )
     print(f"\nto a standard error of .01: {spread(counts)} evaluations, {spread(seconds)} CPU s")
     table = {name: np.sqrt((np.array(a) ** 2).mean(axis=0)) for name, a in off.items()}
     print("root mean squared error of the shares, from as many evaluations")
@@ -89,7 +92,9 @@ def waiting(ensemble: MLPEnsemble) -> None:
             found, taken[method] = timed(
                 order_spectrum, Slow(ensemble.select([member])), INPUTS, method=method
             )
-            print(f"  {member} {method:<10} {taken[method]:6.1f} s, {found.evaluations:,}, {found.method}")
+            print(
+                f"  {member} {method} {taken[method]:.1f} s, {found.evaluations:,}, {found.method}"
+            )
         print(f"  {taken['surrogate'] / taken['kernel']:.2f} of the kernel's", flush=True)
 
 
