@@ -5,9 +5,8 @@
 
 The networks are those of tests/benchmarks/decomposition.py: 25 inputs, fit to noise. Errors are
 root mean squares, over networks and seeds, against a long run of mixed differences, which has no
-basis
-and no surrogate; its standard error is printed first. An evaluation of a millisecond is one that
-sleeps, so seconds are those of the clock and say what a user waits.
+basis and no surrogate; its standard error is printed first. An evaluation of a millisecond is one
+that sleeps, so seconds are those of the clock and say what a user waits.
 """
 
 from __future__ import annotations
