@@ -132,6 +132,7 @@ def prepared_spectrum(
         "arithmetic": most_in_time(m, basis, max_order),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
+    telling = 0.0
     while True:
         have = sample.x.shape[1]
         part = 1.0
@@ -141,6 +142,7 @@ def prepared_spectrum(
         if have:
             most = have if prepared.surrogate else have // 2
             wanted = min(max(wanted, have + have // GROWTH, have + 1), have + most + 1)
+        wanted = max(wanted, math.ceil(telling / BLOCKS))
         # The check afterwards takes a part.
         affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
         limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS
@@ -154,7 +156,6 @@ def prepared_spectrum(
         telling = min(points_that_tell(spectrum.constant, look, sample), PILOT)
         if spectrum.converged and (spent or sample.x.shape[1] * BLOCKS >= telling):
             return finished(spectrum, sample)
-        needed = np.maximum(needed, telling)
         if spent:
             # Half as much again, for the need is rough, and what is not needed is not drawn.
             points = math.ceil(1.5 * max(needed[1] / BLOCKS, limits[limit]))
