@@ -51,7 +51,8 @@ def equal_evaluations(ensemble: MLPEnsemble, seeds: int, reference_budget: int) 
     counts, seconds, inside, errors, apart = [], [], [], [], []
     for member in range(len(ensemble.seeds)):
         network = ensemble.select([member])
-        truth = ours("kernel", tolerance=0.0, budget=reference_budget)(network, 10**6)
+        long = {"tolerance": 0.002, "budget": reference_budget, "memory": 2**31}
+        truth = ours("kernel", **long)(network, 10**6)
         other = ours("differences", tolerance=0.0, budget=16 * reference_budget)(network, 10**6)
         errors.append(truth.share_standard_error[0])
         both = np.hypot(errors[-1], other.share_standard_error[0])
@@ -62,7 +63,7 @@ def equal_evaluations(ensemble: MLPEnsemble, seeds: int, reference_budget: int) 
             seconds.append(time.process_time() - start)
             counts.append(found.evaluations)
             budget = max(found.evaluations, PLAIN)
-            plain = ours("kernel", tolerance=0.0, budget=budget)(network, seed)
+            plain = ours("kernel", budget=budget)(network, seed)
             off["surrogate"].append(found.share[0] - truth.share[0])
             off["kernel"].append(plain.share[0] - truth.share[0])
             inside.append(np.abs(off["surrogate"][-1]) <= 2 * found.share_standard_error[0])
@@ -102,7 +103,7 @@ def waiting(ensemble: MLPEnsemble) -> None:
         taken = {}
         for method in ("surrogate", "auto", "kernel"):
             found, taken[method] = timed(
-                order_spectrum, Slow(ensemble.select([member])), INPUTS, method=method
+                order_spectrum, Slow(ensemble.select([member])).eval(), INPUTS, method=method
             )
             print(
                 f"  {member} {method} {taken[method]:.1f} s, {found.evaluations:,}, {found.method}"
