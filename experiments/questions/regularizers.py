@@ -284,7 +284,7 @@ PRESETS = {
         budget=50_000,
     ),
     ("penalties", "paper"): Settings(
-        targets=(*USUAL_TARGETS, "signs"),
+        targets=("mixture", "pairs", "signs"),
         regularizers=(
             "input dropout",
             "activation dropout",
@@ -293,6 +293,14 @@ PRESETS = {
             "early stopping",
             *PENALTIES,
         ),
+        rates=(0.0625, 0.125, 0.25, 0.5),
+        coupled=(0.003, 0.01, 0.03, 0.1),
+        decoupled=(0.3, 1.0, 3.0, 10.0),
+        penalties=(0.1, 0.3, 1.0, 3.0),
+        gradients=(0.03, 0.1, 0.3),
+        pairs=(0.3, 1.0, 3.0, 10.0),
+        walsh=(0.03, 0.1, 0.3),
+        mixing=(0.2, 1.0, 4.0),
         data=(1,),
     ),
 }
