@@ -251,7 +251,7 @@ PRESETS = {
     ),
     ("controlled", "paper"): Settings(),
     ("penalties", "tiny"): Settings(
-        targets=("mixture", "signs"),
+        targets=("products", "signs"),
         regularizers=("input dropout", *PENALTIES),
         rates=(0.5,),
         penalties=(1.0,),
@@ -263,6 +263,7 @@ PRESETS = {
         repeats=2,
         steps=(5, 10),
         samples=64,
+        product_samples=64,
         width=8,
         test_points=64,
         budget=2**14,
