@@ -269,7 +269,7 @@ PRESETS = {
         budget=2**14,
     ),
     ("penalties", "quick"): Settings(
-        targets=("noise", "mixture", "signs"),
+        targets=("mixture", "pairs", "signs"),
         regularizers=("activation dropout", "decoupled L2", "early stopping", *PENALTIES),
         rates=(0.125, 0.375),
         decoupled=(1.0, 5.0),
