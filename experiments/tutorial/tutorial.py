@@ -217,14 +217,15 @@ for rate, variance in zip(rates[1:3], by_rate[1:3], strict=True):
 # training loop of your own it is one more term, `loss = loss + penalty(model, x)`.
 
 # %%
-penalty = OrderPenalty(signs, weights=weights_from_order(3), strength=0.1)
+penalty = OrderPenalty(signs, weights=weights_from_order(3), strength=1.0)
 penalised = learned(0.0, penalty=penalty)
 for order, before, after in zip(ORDERS, plain.mean(axis=0), penalised.mean(axis=0), strict=True):
     print(f"order {order:<2}: {before:.3f} without, {after:.3f} with the penalty")
 
 # %% [markdown]
-# Low orders stay and high orders go. By law the best fit keeps 1 / (1 + strength · weight) of
-# every order ([law 7](../../interactions/LAWS.md)). *Try:* `rho=0.5` in place of `weights`.
+# Low orders keep most of what they had, high orders little. By law the best fit keeps
+# 1 / (1 + strength · weight) of every order ([law 7](../../interactions/LAWS.md)).
+# *Try:* `rho=0.5` in place of `weights`.
 #
 # Weight decay, fewer units and early stopping have theirs: [the lecture](../lecture/README.md)
 # compares them at the same total variance. Next: questions that are ready to run
