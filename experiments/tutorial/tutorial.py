@@ -21,6 +21,7 @@ from torch import nn
 from interactions import (
     Dropout,
     MLPEnsemble,
+    OrderPenalty,
     OrderSpectrum,
     Rademacher,
     Samples,
@@ -31,6 +32,7 @@ from interactions import (
     sweep_rates,
 )
 from interactions.anova import subset_variances
+from interactions.penalty import weights_from_order
 from interactions.planted import PlantedInteractions
 
 torch.manual_seed(0)
@@ -94,11 +96,12 @@ noise = torch.randn(10, 200, generator=torch.Generator().manual_seed(0))
 ORDERS = ["1", "2", "3", "4", ">4"]
 
 
-def learned(rate, steps=300, y=noise):
+def learned(rate, steps=300, y=noise, penalty=None):
     """Variance by order of what ten networks learn, [10, 5]: orders 1 to 4 and above."""
     dropout = Dropout(hidden=rate)
     networks = MLPEnsemble((8, 32, 32, 1), seeds=seeds, dropout=dropout)
-    fit(networks, Samples(x, y, batch_size=64), steps=steps, learning_rate=3e-3)
+    samples = Samples(x, y, batch_size=64)
+    fit(networks, samples, steps=steps, learning_rate=3e-3, order_penalty=penalty)
     return order_spectrum(networks, signs, max_order=4, method="exact").variance
 
 
@@ -210,6 +213,20 @@ for rate, variance in zip(rates[1:3], by_rate[1:3], strict=True):
     print(f"dropout at {rate:g}: selectivity {slopes.mean():.2f} ± {error:.2f}")
 
 # %% [markdown]
+# A penalty acts on the orders that you name, whatever the function: here from order 3 on. In a
+# training loop of your own it is one more term, `loss = loss + penalty(model, x)`.
+
+# %%
+penalty = OrderPenalty(signs, weights=weights_from_order(3), strength=1.0)
+penalised = learned(0.0, penalty=penalty)
+for order, before, after in zip(ORDERS, plain.mean(axis=0), penalised.mean(axis=0), strict=True):
+    print(f"order {order:<2}: {before:.3f} without, {after:.3f} with the penalty")
+
+# %% [markdown]
+# Low orders keep most of what they had, high orders little. By law the best fit keeps
+# 1 / (1 + strength · weight) of every order ([law 7](../../interactions/LAWS.md)).
+# *Try:* `rho=0.5` in place of `weights`.
+#
 # Weight decay, fewer units and early stopping have theirs: [the lecture](../lecture/README.md)
 # compares them at the same total variance. Next: questions that are ready to run
 # ([`experiments`](../README.md)), and one of your own ([`EXTENDING.md`](../../EXTENDING.md)).
