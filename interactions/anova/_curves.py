@@ -48,7 +48,7 @@ class Reading:
     points : int
         Points at which a curve is checked, one in each of equal strata.
     functions : int
-        Functions of one input, at most: fewer than the points.
+        Functions of one input, at most: fewer than the points by two.
     part : float
         Of the tolerance, what the orders may lose.
     """
