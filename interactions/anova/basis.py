@@ -49,9 +49,8 @@ SEEN = 8
 UNEVEN_FAMILIES = 16
 """Families that check an input's functions, at most, where rare points carry much variance."""
 OUTSIDE = (4.0, 2.0, 1.0, 0.5, 0.25)
-"""Share of variance that all curves may keep outside of the basis, in units of the tolerance. As a
-rule most of it is of high order and no loss to those that are measured, so the loosest comes first;
-the next is tried where the check finds that these would lose too much."""
+"""Share of variance that all curves may keep outside of the basis, in units of the tolerance: most
+of it is of high order. The loosest comes first, the next where a check finds too much lost."""
 MOST_OUTSIDE = 0.04
 """The same at most, at any tolerance: a whole order that is less might be missed."""
 OUTSIDE_AT_ORDER_1 = 1 / 16
