@@ -13,6 +13,8 @@ from matplotlib.lines import Line2D
 from .style import panes
 
 BASELINE, CONTROL = "dropout", "additive"
+RATIOS = (0.5, 0.7, 1.0, 1.4, 2.0)
+"""Ticks of the axis of ratios."""
 NAMES = {
     "none": "no regularizer",
     "order penalty": "order penalty, all orders",
@@ -44,7 +46,7 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
     """
     errors = table.groupby(["stopped", "table", "method"], sort=False)["test_error"].mean()
     methods = list(dict.fromkeys(table["method"]))
-    figure, axes = panes(2, width=5.6, height=0.5 * len(methods) + 2.2, sharey=True)
+    figure, axes = panes(2, width=5.6, height=0.6 * len(methods) + 2.2, sharey=True)
     ranks, ratios = axes[0]
     for stopped, of in errors.groupby(level="stopped", sort=False):
         look = LOOKS[bool(stopped)]
@@ -52,14 +54,16 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
         over = wide.div(wide[BASELINE], axis=0)
         counted = wide.index != CONTROL
         _means(ranks, wide[counted].rank(axis=1), look)
-        _dots(ratios, over[counted], look, marker=".", alpha=0.4)
-        _dots(ratios, over[~counted], look, marker="x", alpha=0.8)
+        _dots(ratios, over[counted], look, marker=".", ms=8)
+        _dots(ratios, over[~counted], look, marker="x", ms=6)
         _means(ratios, over[counted], look, log=True)
     ranks.set_yticks(range(len(methods)), [NAMES.get(m, m) for m in methods])
     ranks.set_ylim(len(methods) - 0.5, -0.5)
     ranks.set_xlabel(f"mean rank of {len(methods)} (1 is best)")
-    ratios.set_xscale("log")
     ratios.axvline(1.0, color="0.2", lw=1.2, zorder=0)
+    ratios.set_xscale("log")
+    ratios.minorticks_off()
+    ratios.set_xticks(RATIOS, [f"{ratio:g}" for ratio in RATIOS])
     ratios.set_xlabel("test error over dropout's")
     key = [
         Line2D([], [], color=look.colour, marker=look.marker, ls="", label=look.name)
@@ -84,7 +88,8 @@ def _means(ax: Axes, values: pd.DataFrame, look: Look, *, log: bool = False) -> 
         ax.errorbar(row.mean, place + look.shift, xerr=xerr, **style)
 
 
-def _dots(ax: Axes, values: pd.DataFrame, look: Look, *, marker: str, alpha: float) -> None:
+def _dots(ax: Axes, values: pd.DataFrame, look: Look, *, marker: str, ms: int) -> None:
+    """A dot per table, beside the mean of its method."""
     for place, method in enumerate(values):
-        at = [place + look.shift] * len(values)
-        ax.plot(values[method], at, marker, color=look.colour, alpha=alpha, ms=5)
+        at = [place + 1.9 * look.shift] * len(values)
+        ax.plot(values[method], at, marker, color=look.colour, alpha=0.45, ms=ms, mew=1.5)

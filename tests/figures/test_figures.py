@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT
 
 from figures import (
+    adaptive,
     best_rate,
     bike_share,
     co_adaptation,
@@ -885,3 +886,36 @@ def test_errors_by_order_are_drawn_at_the_least_test_error() -> None:
     assert heights == pytest.approx([0.225, 0.675, 0.125, 0.375] * 2)
     widths = error_by_order.draw(table.assign(part="widths"))
     assert list(widths) == ["error_by_order"]
+
+
+def test_ranks_and_ratios_to_dropout_are_means_over_tables_and_the_control_is_a_cross() -> None:
+    """Two tables with ratios 4 and 1 of "none" to dropout: 2 in the mean, ranks 2 and 1.5."""
+    errors = {"one": (4.0, 1.0), "two": (1.0, 1.0), adaptive.CONTROL: (9.0, 1.0)}
+    table = pd.DataFrame(
+        [
+            {"table": name, "stopped": stopped, "method": method, "repeat": i}
+            | {"test_error": error * (0.5 + i)}
+            for name, of in errors.items()
+            for stopped in (True, False)
+            for method, error in zip(("none", "dropout"), of, strict=True)
+            for i in range(2)
+        ]
+    )
+    figure = adaptive.draw(table)["adaptive"]
+    ranks, ratios = figure.axes
+    names = [label.get_text() for label in ranks.get_yticklabels()]
+    assert names == ["no regularizer", "dropout"]
+    assert [line.get_xdata().tolist() for line in ranks.lines if line.get_marker() == "o"] == [
+        [1.75],
+        [1.25],
+    ]
+    by_marker = {
+        m: next(line.get_xdata().tolist() for line in ratios.lines if line.get_marker() == m)
+        for m in "o.x"
+    }
+    assert by_marker == {"o": [pytest.approx(2.0)], ".": [4.0, 1.0], "x": [9.0]}
+    (low, high) = ratios.containers[0].lines[2][0].get_segments()[0][:, 0]
+    assert (low, high) == pytest.approx((0.5, 8.0))
+    assert "control: order 1 alone" in legend_of(figure)
+    alone = adaptive.draw(table[table["table"] == "one"])["adaptive"]
+    assert "control: order 1 alone" not in legend_of(alone)

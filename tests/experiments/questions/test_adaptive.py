@@ -16,12 +16,14 @@ from interactions import Empirical
 
 CONTEXT = Context(quiet=True)
 TINY = adaptive.PRESETS["controlled", "tiny"]
+# So few rows that networks are best long before the end.
+FEW = replace(TINY, rows=16, steps=(10, 50, 150), learning_rate=0.02)
 PRESETS = list(adaptive.PRESETS.values())
 
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    return adaptive.run(TINY, CONTEXT)
+    return adaptive.run(FEW, CONTEXT)
 
 
 def test_a_row_says_what_every_method_chose_of_every_split(table: pd.DataFrame) -> None:
@@ -30,13 +32,30 @@ def test_a_row_says_what_every_method_chose_of_every_split(table: pd.DataFrame) 
     assert not table.duplicated(keys).any()
     assert set(table.loc[table["method"] == "none", "strength"]) == {0.0}
     at_the_end = table[~table["stopped"]]
-    assert set(at_the_end["step"]) == {max(TINY.steps)}
+    assert set(at_the_end["step"]) == {max(FEW.steps)}
+    assert table.loc[table["stopped"], "step"].min() < max(FEW.steps)
     # Who may choose more is better on the rows it chooses by, and none is a choice of all.
+    assert (table["held_out_error"] > 0).all()
     held_out = table.set_index(keys)["held_out_error"].unstack("method")
     assert (held_out.le(held_out["none"], axis=0)).all(axis=None)
     assert (
         held_out.loc[(slice(None), True), :].to_numpy() <= held_out.loc[(slice(None), False), :]
     ).all(axis=None)
+
+
+def test_nothing_is_chosen_by_the_test(table: pd.DataFrame, monkeypatch) -> None:
+    def with_another_test(*args, **sizes) -> data_sets.Split:
+        split = data_sets.split_of(*args, **sizes)
+        x, y = split.test
+        return split._replace(test=(x, -y))
+
+    monkeypatch.setattr(adaptive, "split_of", with_another_test)
+    again = adaptive.run(replace(FEW, tables=("mixture",)), CONTEXT)
+    before = table[table["table"] == "mixture"]
+    pd.testing.assert_frame_equal(
+        again.drop(columns="test_error"), before.drop(columns="test_error")
+    )
+    assert (again["test_error"] != before["test_error"]).all()
 
 
 @pytest.mark.parametrize("settings", PRESETS)
