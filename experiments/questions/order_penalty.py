@@ -8,7 +8,7 @@ do, products of sines keep what the dilation F((1-r) x) says, and the penalty wi
 (1-r)^-k - 1 makes it true of all.
 
 Sobol's G-function has a cusp in every input and 1/37 of its variance in order 3, so networks take
-longer to reach it: their order 3 comes last, and within 3% after a slow fall of the learning rate.
+longer to reach it: that order comes last, and late in the fall of the learning rate.
 """
 
 from __future__ import annotations

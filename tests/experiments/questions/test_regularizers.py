@@ -11,6 +11,7 @@ import torch
 
 from experiments.questions import regularizers
 from experiments.running.context import Context, UserError
+from figures import regularizers as picture
 from interactions import Uniform
 from interactions.planted import PlantedInteractions
 from interactions.theory import dropped_out_spectrum
@@ -91,6 +92,10 @@ def test_an_order_lost_in_its_errors_counts_at_three_of_them_and_makes_the_slope
     left = (0.4 + 0.2 + 0.5) / 7
     there = [2 ** (np.log(part) / np.log(left)) for part in (0.5, 0.25)]
     assert summary["error_ratio"].tolist() == pytest.approx([*there, 2.0])
+
+
+def test_every_target_has_its_mark_in_the_picture() -> None:
+    assert set(picture.TARGETS) == set(regularizers.ORDERS)
 
 
 def test_of_pairs_all_of_order_3_is_noise() -> None:
