@@ -83,6 +83,19 @@ def test_the_decay_plot_shows_law_and_means_on_a_log_scale() -> None:
     assert lines == [[[1.0, 0.5]], [[1.0, 0.5], [0.8, 0.8]]]
 
 
+def test_the_decay_plot_is_hollow_where_networks_cannot_learn_what_the_law_leaves() -> None:
+    table = pd.DataFrame(
+        {"target": "product", "order": 4, "rate": [0.0, 0.75], "law": [1.0, 0.004]}
+    ).assign(amplitude=[1.0, 0.1], dilation=1.0)
+    table = pd.concat([table.assign(repeat=i) for i in range(2)])
+    figure = decay_law.draw(table)["decay_law"]
+    points = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert [line.get_xdata().tolist() for line in points] == [[0.0], [0.75]]
+    assert [line.get_markerfacecolor() == "white" for line in points] == [False, True]
+    (legend,) = figure.legends
+    assert "hollow" in legend.get_texts()[-1].get_text()
+
+
 def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> None:
     rows = [
         {
