@@ -212,7 +212,7 @@ class Settings:
 PRESETS = {
     ("controlled", "tiny"): Settings(
         targets=("mixture", "products"),
-        rates=(0.25, 0.5),
+        rates=(0.5,),
         coupled=(0.1,),
         decoupled=(1.0,),
         l1=(0.01,),
@@ -222,7 +222,7 @@ PRESETS = {
         depths=(1,),
         data=(2,),
         repeats=2,
-        steps=(10, 20),
+        steps=(20,),
         samples=64,
         product_samples=64,
         width=8,

@@ -116,7 +116,7 @@ def _read(
         max_order=max_order,
         tolerance=tolerance,
         budget=spent,
-        sample=budget,
+        sample=max(budget - evaluate.evaluations - spent, BLOCKS),
         generator=generator,
         reading=reading,
     )

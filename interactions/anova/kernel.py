@@ -128,7 +128,7 @@ def prepared_spectrum(
     if not look.total.any():
         return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": most_in_memory(evaluate, basis, max_order, prepared.surrogate),
+        "memory": most_in_memory(evaluate, basis, max_order, surrogate=prepared.surrogate),
         "arithmetic": most_in_time(m, basis, max_order),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
@@ -160,7 +160,9 @@ def prepared_spectrum(
             # Half as much again, for the need is rough, and what is not needed is not drawn.
             points = math.ceil(1.5 * max(needed[1] / BLOCKS, limits[limit]))
             size = {"points": points, "limits": limits, "budget": budget}
-            changes = what_would_do(evaluate, basis, max_order, prepared.surrogate, **size)
+            changes = what_would_do(
+                evaluate, basis, max_order, surrogate=prepared.surrogate, **size
+            )
             reason = ended(limit, changes, spectrum.share_standard_error, tolerance)
             return finished(replace(spectrum, reason=reason), sample)
 
