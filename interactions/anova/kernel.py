@@ -31,7 +31,7 @@ from ._limits import ended, most_in_memory, most_in_time, what_would_do
 from ._pairs import Sample, pair_means
 from ._prepare import PILOT, Prepared, draw, in_blocks, join, prepare
 from .basis import Basis, number_of_products, polynomials
-from .surrogate import FOLDS, LEAST_TRAINING, MOST_FIT, adjusted_pairs, fit_work
+from .surrogate import FOLDS, LEAST_TRAINING, MOST_FIT, adjusted_pairs, fit_work, fits_in
 
 BLOCKS_OF_SAMPLES = 32
 """Blocks of points that a user has, who may have few."""
@@ -186,11 +186,10 @@ def kernel_spectrum_from_samples(
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * blocks)
     m = values.shape[1]
-    features = sum(sum(basis.widths(k)) for k in range(1, max_order + 1))
     surrogate = (
         n * blocks >= FOLDS * LEAST_TRAINING
         and fit_work(n * blocks, m, inputs.dim, max_order) <= MOST_FIT
-        and n * blocks * features * x.element_size() <= memory // 2
+        and fits_in(memory, sample, basis, max_order)
     )
     spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant, surrogate)
     method = f"{_method(surrogate)} (degree {'/'.join(map(str, basis.degrees))} by order)"
@@ -259,7 +258,8 @@ def _spectrum_of_some(
     constant: np.ndarray,
     surrogate: bool,
 ) -> tuple[OrderSpectrum, np.ndarray]:
-    if surrogate:
+    # A pilot may be too large for one, samples are not.
+    if surrogate and fits_in(memory, sample, basis, max_order):
         pairs, both = adjusted_pairs(sample, basis, max_order, memory)
     else:
         orders = range(1, max_order + 1)

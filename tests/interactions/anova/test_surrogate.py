@@ -19,7 +19,7 @@ from interactions.anova._pairs import Sample, _primal, pair_means
 from interactions.anova._products import Products, value
 from interactions.anova.basis import Polynomials
 from interactions.anova.kernel import total_pairs
-from interactions.anova.surrogate import Surrogate, adjusted_pairs, fitted
+from interactions.anova.surrogate import Surrogate, adjusted_pairs, fits_in, fitted
 from interactions.planted import PlantedInteractions, Product, cosine, ishigami
 from tests.benchmarks.battery import judge
 from tests.benchmarks.battery_cases import cases
@@ -231,6 +231,16 @@ def test_samples_too_large_to_fit_are_measured_plainly(monkeypatch: pytest.Monke
     monkeypatch.setattr(kernel, "MOST_FIT", 0.0)
     x = SIX.sample(33 * 30, generator=0)
     assert "surrogate" not in order_spectrum_from_samples(x, PLANTED(x), SIX).method
+
+
+def test_features_too_many_to_hold_are_measured_plainly() -> None:
+    x = SIX.sample(33 * 30, generator=0)
+    options = {"max_order": 3, "memory": 2**26}
+    assert "surrogate" in order_spectrum_from_samples(x, PLANTED(x), SIX, **options).method
+    sample = sample_of(PLANTED, 30, 0)
+    held = sum(sum(BASIS.widths(k)) for k in (1, 2, 3)) * 24 * 30 * 8
+    assert fits_in(2 * held, sample, BASIS, 3)
+    assert not fits_in(2 * held - 2, sample, BASIS, 3)
 
 
 @pytest.mark.parametrize("speed", [1e-3, 1e30])
