@@ -66,8 +66,11 @@ TINY, LARGEST_RATIO = 1e-6, 100.0
 PRECISION = {"method": "kernel", "tolerance": 0.02, "budget": 2**17}
 RESAMPLES = 10_000
 
-FINE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Strengths over the range in which penalties go from no effect to too much."""
+FINE = tuple(base * 10.0**power for power in range(-3, 3) for base in (1.0, 2.0, 5.0))
+"""Strengths over the range in which penalties go from no effect to too much, .001 to 500."""
+
+DECAYS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
+DECAYS += (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0)
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,17 @@ class Settings:
         default=("hidden", "both"), metadata={"among": ("inputs", "hidden", "both")}
     )
     rates: tuple[float, ...] = field(
-        default=(0.03125, 0.0625, 0.125, 0.25, 0.375, 0.5), metadata={"range": "(0, 1)"}
+        default=(0.03125, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.625, 0.75),
+        metadata={"range": "(0, 1)"},
     )
     decays: tuple[float, ...] = field(
-        default=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0),
+        default=DECAYS,
         metadata={"range": "(0, 1e3]"},
     )
     strengths: tuple[float, ...] = field(default=FINE, metadata={"range": "(0, 1e3]"})
     orders: tuple[int, ...] = (1, 2, 3)
     order_strengths: tuple[float, ...] = field(
-        default=(0.04, 0.2, 1.0, 5.0), metadata={"range": "(0, 1e3]"}
+        default=(0.04, 0.2, 1.0, 5.0, 25.0, 125.0), metadata={"range": "(0, 1e3]"}
     )
     factors: tuple[float, ...] = field(default=FINE, metadata={"range": "(0, 1e3]"})
     repeats: int = 10
@@ -215,7 +219,7 @@ class Cell(NamedTuple):
     order: int | None = 0
 
     def penalty(self, inputs: Empirical, weights: tuple[float, ...]) -> OrderPenalty | None:
-        """The order penalty under a repeat's inputs, with the weights that were measured there."""
+        """The order penalty under the table's inputs, with the weights measured in a repeat."""
         if self.method not in METHODS[3:]:
             return None
         own = weights if self.order is None else weights_from_order(max(self.order, 1))
