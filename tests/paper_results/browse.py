@@ -1,6 +1,6 @@
 """Open a page in headless Chromium, move every control, and print what was seen as JSON.
 
-    python tests/paper_results/browse.py PAGE WIDTH [PICTURE.png]
+    python -m tests.paper_results.browse PAGE WIDTH [PICTURE.png]
 
 Needs PyQt6-WebEngine, which brings its own Chromium.
 """
