@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from experiments.questions import error_by_order
 from experiments.running.context import Context
+from interactions import MLPEnsemble
 
 CONTEXT = Context(quiet=True)
 TINY = error_by_order.PRESETS["controlled", "tiny"]
@@ -69,3 +72,19 @@ def test_of_bike_sharing_the_variance_is_told_by_order_and_the_error_as_a_whole(
     of_order = table[table["quantity"] == "variance"]
     assert list(of_order["order"][:4]) == ["0", "1", "2", ">2"]
     assert (of_order.groupby("regularizer")["value"].sum() > 0).all()
+
+
+def test_of_bike_sharing_the_orders_of_variance_sum_to_what_networks_differ_in(data_dir) -> None:
+    s = replace(TINY, targets=("bike",), width=32, depth=2, repeats=5)
+    context = Context(data_dir=data_dir, quiet=True)
+    task, target = error_by_order.task_of("bike", s, context)
+    assert target is None
+    networks = MLPEnsemble((task.inputs.dim, 32, 32, 1), seeds=range(5))
+    table = error_by_order._measured(networks, "bike", task, target, s, context)
+    own = table[table["quantity"] == "variance"]
+    x = task.inputs.expand(task.inputs.sample(2**13, generator=1)).to(networks.flat)
+    with torch.no_grad():
+        apart = networks(x).double().var(dim=1).numpy()
+    error = np.hypot(np.linalg.norm(own["standard_error"]), apart.std() / len(x) ** 0.5)
+    assert abs(own["value"].sum() - apart.mean()) < 3 * error
+    assert error < 0.2 * apart.mean()
