@@ -12,6 +12,7 @@ LOOKS = {
     "this package, surrogate": {"color": "black", "marker": "o", "lw": 3, "ms": 8, "zorder": 5},
     "this package, from samples": {"color": "black", "marker": "o", "ls": ":", "mfc": "white"},
     "this package, kernel": {"color": "black", "marker": "s", "ls": "--", "mfc": "white"},
+    "full chaos, by numpy": {"color": "#D55E00", "marker": "^", "ls": "--", "mfc": "white"},
     "OpenTURNS, full chaos": {"color": "#D55E00", "marker": "^"},
     "OpenTURNS, sparse chaos": {"color": "#D55E00", "marker": "v", "ls": "--"},
     "chaospy, regression": {"color": "#E69F00", "marker": "D"},

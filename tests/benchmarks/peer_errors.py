@@ -7,7 +7,7 @@ import pandas as pd
 
 from tests.benchmarks.peer_functions import CASES, ORDERS
 
-TRUTH, CHECKED = "truth", "truth, checked by the kernel"
+TRUTH, CHECKED = "truth", "truth, by mixed differences"
 """Methods of the rows that hold a function's truth, and of those that check it."""
 OURS = "this package, surrogate"
 """The method that peers are compared with; where it refuses a budget, the next."""

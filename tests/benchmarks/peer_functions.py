@@ -1,10 +1,11 @@
 """What the peers are measured on: three trained networks and two planted functions, with truths.
 
 Every function maps points [n, d] in (-1, 1)^d to values [n], all arrays of numpy's. The truth of a
-planted function is a closed form. That of a network is a plain Monte Carlo mean which none of the
-compared methods takes and which knows no basis: V_u is 2^-|u| times the mean, over pairs of
-backgrounds of the other inputs, of the product of the mixed differences of f on u before either
-(Liu & Owen, J. Am. Stat. Assoc. 101, 2006), and a random u of k inputs stands for all of them.
+planted function is a closed form. That of a network is a long run of this package, which shares its
+basis with the method that is compared; so it is checked by a plain Monte Carlo mean that knows no
+basis and is code of its own: V_u is 2^-|u| times the mean, over pairs of backgrounds of the other
+inputs, of the product of the mixed differences of f on u before either (Liu & Owen, J. Am. Stat.
+Assoc. 101, 2006), and a random u of k inputs stands for all of them.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 ORDERS = ("1", "2", "3", ">3")
 """What shares are told of."""
-BACKGROUNDS = 4
-"""Backgrounds of a mixed difference: six pairs."""
-PIECE = 2**12
+BACKGROUNDS = {1: 16, 2: 16, 3: 64}
+"""Backgrounds of a mixed difference by order: more take out the noise of the other inputs."""
+PIECE = 2**8
 """Mixed differences that are taken at once."""
+PLAIN = 2**20
+"""Plain points for the total variance."""
+MOST = 2**27
+"""Evaluations for one order at most."""
 
 
 class Shares(NamedTuple):
@@ -126,39 +131,51 @@ CASES = {
 }
 
 
-def mixed_differences(function: Function, dim: int, *, order: int, n: int, seed: int) -> np.ndarray:
+def mixed_differences(
+    function: Function, dim: int, *, order: int, n: int, rng: np.random.Generator
+) -> np.ndarray:
     """Estimates of the variance of one order, without bias, [n]: each of one random subset.
 
     Takes `BACKGROUNDS` · 2^order evaluations each.
     """
-    rng = np.random.default_rng([seed, order])
     corners = np.array(list(np.ndindex(*[2] * order)), dtype=bool)
     signs = (-1.0) ** corners.sum(axis=1)
+    backgrounds = BACKGROUNDS[order]
     found = []
     for start in range(0, n, PIECE):
         m = min(PIECE, n - start)
         subset = np.argsort(rng.random((m, dim)), axis=1)[:, :order]
         ends = rng.uniform(-1, 1, (2, m, order))
-        x = np.empty((len(corners), BACKGROUNDS, m, dim))
-        x[:] = rng.uniform(-1, 1, (BACKGROUNDS, m, dim))
+        x = np.empty((len(corners), backgrounds, m, dim))
+        x[:] = rng.uniform(-1, 1, (backgrounds, m, dim))
         for at, corner in zip(x, corners, strict=True):
             at[:, np.arange(m)[:, None], subset] = np.where(corner, ends[1], ends[0])
-        y = function(x.reshape(-1, dim)).reshape(len(corners), BACKGROUNDS, m)
+        y = function(x.reshape(-1, dim)).reshape(len(corners), backgrounds, m)
         difference = np.tensordot(signs, y, axes=1)
         pairs = difference.sum(axis=0) ** 2 - (difference**2).sum(axis=0)
-        found.append(pairs / (BACKGROUNDS * (BACKGROUNDS - 1) * 2**order))
+        found.append(pairs / (backgrounds * (backgrounds - 1) * 2**order))
     return math.comb(dim, order) * np.concatenate(found)
 
 
-def reference(function: Function, dim: int, *, n: int, seed: int = 0) -> Shares:
-    """Shares from n mixed differences an order and 8n plain points, with their standard errors."""
-    x = np.random.default_rng([seed, 0]).uniform(-1, 1, (8 * n, dim))
-    square = function(x)
+def by_differences(function: Function, dim: int, *, tolerance: float, seed: int = 0) -> Shares:
+    """Shares by mixed differences and `PLAIN` points, and their standard errors.
+
+    As many as bring orders 1 to 3 to the tolerance, or take `MOST` evaluations an order.
+    """
+    rng = np.random.default_rng(seed)
+    square = function(rng.uniform(-1, 1, (PLAIN, dim)))
     square = (square - square.mean()) ** 2
-    orders = [mixed_differences(function, dim, order=k, n=n, seed=seed) for k in (1, 2, 3)]
     total = square.mean()
-    share = np.array([v.mean() for v in orders]) / total
-    error = np.array([v.std() for v in orders]) / math.sqrt(n) / total
+    share, error = np.empty(3), np.empty(3)
+    for k in (1, 2, 3):
+        n, most = 4 * PIECE, MOST // (BACKGROUNDS[k] * 2**k)
+        found = mixed_differences(function, dim, order=k, n=n, rng=rng) / total
+        while (off := found.std() / math.sqrt(len(found))) > tolerance and len(found) < most:
+            # Double at most, for the error is rough where few subsets carry much.
+            n = min(len(found), most - len(found))
+            more = mixed_differences(function, dim, order=k, n=n, rng=rng) / total
+            found = np.append(found, more)
+        share[k - 1], error[k - 1] = found.mean(), off
     relative = square.std() / math.sqrt(len(square)) / total
     # The total's error is common to all of them.
     above = np.sqrt((error**2).sum() + (share.sum() * relative) ** 2)

@@ -12,10 +12,9 @@ import pytest
 
 from tests.benchmarks import peers
 from tests.benchmarks.peer_errors import CHECKED, TRUTH, errors, rivals, truths
-from tests.benchmarks.peer_functions import CASES, ORDERS, kinked, mixed_differences, reference
-from tests.benchmarks.peer_methods import METHODS, Method, uniform
+from tests.benchmarks.peer_functions import CASES, ORDERS, by_differences, kinked, mixed_differences
+from tests.benchmarks.peer_methods import METHODS, Method, numpy_chaos, openturns_full, uniform
 
-TOLD = ["OpenTURNS, sparse chaos", "this package, surrogate"]
 NETWORK = "network of 10 inputs"
 
 
@@ -29,16 +28,26 @@ CLOSE = {
     "this package, surrogate": 0.02,
     "this package, kernel": 0.02,
     "this package, from samples": 0.02,
+    "full chaos, by numpy": 1e-9,
     "OpenTURNS, full chaos": 1e-9,
     "OpenTURNS, sparse chaos": 1e-9,
     "chaospy, regression": 1e-9,
     "tntorch, cross interpolation": 1e-9,
     "GPJax, orthogonal additive kernel": 0.02,
     "boosted trees, as released": 0.1,
-    "SALib, Sobol' design": 0.05,
+    "SALib, Sobol' design": 0.1,
     "scipy, sobol_indices": 0.05,
 }
 """How near they come to a polynomial of degree 3; chaoses and tensor trains hold it exactly."""
+POINTS = {
+    "full chaos, by numpy": 500,
+    "OpenTURNS, full chaos": 500,
+    "OpenTURNS, sparse chaos": 500,
+    "chaospy, regression": 500,
+    "boosted trees, as released": 500,
+    "GPJax, orthogonal additive kernel": 100,
+}
+"""Fewer than 5000, where they suffice."""
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -47,31 +56,43 @@ def test_what_a_method_tells_of_a_polynomial_is_right(name: str) -> None:
     method = METHODS[name]
     if importlib.util.find_spec(method.module) is None:
         pytest.skip(f'{method.module} is not installed: pip install "interactions[peers]"')
-    budget = 200 if method.module == "gpjax" else 2000
-    told = method.call(three, 3, budget, 0).share
+    told = method.call(three, 3, POINTS.get(name, 5000), 0).share
     known = ~np.isnan(told)
     assert known[0]
     assert known.all() == (method.module not in ("SALib", "scipy"))
     np.testing.assert_allclose(told[known], SHARES[known], atol=CLOSE[name])
 
 
-def test_the_truth_of_networks_is_unbiased_and_its_error_covers() -> None:
+def test_what_checks_truths_is_unbiased_and_its_error_covers() -> None:
     case = CASES["Sobol's G of 8 inputs"]
     truth = case.known()
     z = []
     for seed in range(20):
-        found = reference(kinked, case.dim, n=2000, seed=seed)
+        found = by_differences(kinked, case.dim, tolerance=0.2, seed=seed)
         z.append((found.share - truth) / found.error)
     assert np.abs(np.mean(z, axis=0)).max() < 4 / np.sqrt(20)
     assert 0.6 < np.std(z) < 1.5
 
 
 def test_mixed_differences_see_their_own_order_only() -> None:
-    found = [mixed_differences(three, 3, order=k, n=4000, seed=0) for k in (1, 2, 3)]
+    rng = np.random.default_rng(0)
+    found = [mixed_differences(three, 3, order=k, n=2000, rng=rng) for k in (1, 2, 3)]
     error = [f.std() / len(f) ** 0.5 for f in found]
     off = np.array([f.mean() for f in found]) - [1 / 3, 1 / 9, 1 / 27]
     assert np.abs(off / error).max() < 4
-    assert np.all(mixed_differences(lambda x: x.sum(axis=1), 3, order=2, n=10, seed=0) ** 2 < 1e-25)
+    none = mixed_differences(lambda x: x.sum(axis=1), 3, order=2, n=10, rng=rng)
+    assert np.abs(none).max() < 1e-12
+
+
+@pytest.mark.parametrize("dim", [3, 10])
+def test_the_chaos_by_numpy_is_the_full_chaos_of_openturns(dim: int) -> None:
+    pytest.importorskip("openturns", reason="OpenTURNS is not installed")
+
+    def wave(x: np.ndarray) -> np.ndarray:
+        return np.sin(2 * x[:, 0] + x[:, 1]) + x[:, 1] * x[:, 2] ** 2
+
+    a, b = (m(wave, dim, 600, 0).share for m in (numpy_chaos, openturns_full))
+    np.testing.assert_allclose(a, b, atol=1e-9)
 
 
 # Runs ---------------------------------------------------------------------------------------------
@@ -148,8 +169,8 @@ def test_what_is_too_slow_for_five_runs_is_not_run_and_nothing_larger_is(table) 
     worker = Slow(seconds=20 / 16_000)
     for row in peers.runs(table, worker, "f", "m", seeds=5):
         table.add(row)
-    asked = [(b, s) for b in (1000, 4000) for s in range(5)]
-    assert worker.asked == [*asked, (16_000, 0)]
+    asked = [(b, s) for b in (250, 1000, 4000) for s in range(5)]
+    assert worker.asked == [*asked, (16_000, 0), (16_000, 1)]
     notes = table.rows()["note"]
     assert notes[notes != ""].tolist() == [
         "not run: 20 s a run",
@@ -249,7 +270,7 @@ def test_the_stored_table_is_whole() -> None:
     assert ((table["runs"] >= 5) | (table["note"] != "")).all()
     known = truths(rows)
     assert set(known["function"]) == set(CASES)
-    assert known["standard error"].max() < 0.002
+    assert known["standard error"].max() < 0.0035
     assert known["in standard errors"].max() < 4
 
 
