@@ -9,10 +9,13 @@ polynomial chaos leaves unexplained, by degrees of freedom, counts as above its 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import io
 import itertools
 import math
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -265,6 +268,9 @@ def gaussian_process(f: Function, dim: int, budget: int, seed: int) -> Shares:
     from scipy import stats
 
     jax.config.update("jax_enable_x64", True)
+    # What was compiled for one seed is there for the next.
+    jax.config.update("jax_compilation_cache_dir", _kept())
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     x = uniform(budget, dim, seed)
     y = f(x)
     data = gpjax.Dataset(
@@ -286,12 +292,24 @@ def gaussian_process(f: Function, dim: int, budget: int, seed: int) -> Shares:
     return Shares(np.pad(shares, (0, 4 - len(shares))))
 
 
+@functools.cache
+def _kept() -> str:
+    """A folder of this process."""
+    folder = tempfile.TemporaryDirectory(prefix="peers")
+    atexit.register(folder.cleanup)
+    return folder.name
+
+
 @dataclass(frozen=True)
 class Method:
-    """A way of measuring, and the module that it needs."""
+    """A way of measuring, the module that it needs, and the seconds after which it is ended.
+
+    Those are of the processor.
+    """
 
     call: Callable[[Function, int, int, int], Shares]
     module: str = "interactions"
+    seconds: int = 20
 
 
 METHODS = {
@@ -306,6 +324,6 @@ METHODS = {
     "scipy, sobol_indices": Method(scipy_sobol, "scipy"),
     "chaospy, regression": Method(chaospy_chaos, "chaospy"),
     "boosted trees, as released": Method(boosted_trees, "xgboost"),
-    "GPJax, orthogonal additive kernel": Method(gaussian_process, "gpjax"),
+    "GPJax, orthogonal additive kernel": Method(gaussian_process, "gpjax", seconds=60),
 }
 """By name; the chaos by numpy is there because OpenTURNS' takes minutes at large budgets."""

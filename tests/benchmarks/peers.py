@@ -48,8 +48,6 @@ TABLE = Path(__file__).with_name("peers.csv")
 BUDGETS = (250, 1000, 4000, 16_000, 32_000)
 TOLD = 16_000
 """The budget that the page tells of."""
-SECONDS = 20
-"""Of the processor, after which a run is ended."""
 SECONDS_OF_FIVE = 12
 """Of the processor: where two runs take longer, no more are made."""
 MEMORY = 6 * 2**30
@@ -219,7 +217,8 @@ def measure(
     there = [m for m in methods if is_there(METHODS[m].module)]
     if absent := sorted({METHODS[m].module for m in methods} - {METHODS[m].module for m in there}):
         print(f"not installed, and left out: {', '.join(absent)}")
-    groups = iter([(f, m) for m in there for f in functions])
+    # Small budgets first: a table cut short still speaks of all methods.
+    groups = iter([(f, m, b) for b in BUDGETS for m in there for f in functions])
     taking = threading.Lock()
 
     def work() -> None:
@@ -237,30 +236,33 @@ def measure(
             done.result()
 
 
-def runs(table: Table, worker: Worker, function: str, method: str, *, seeds: int) -> Iterator[dict]:
-    """The rows that are wanted of one method and function, from small budgets to large ones.
+def runs(
+    table: Table, worker: Worker, function: str, method: str, budget: int, *, seeds: int
+) -> Iterator[dict]:
+    """The rows that are wanted of one method, function and budget.
 
-    What ends a budget early is told by a note, and larger ones are not tried where it was time.
+    Where time ended a smaller budget, a note says so and nothing is run.
     """
-    slow = ""
-    for budget in BUDGETS:
+    row = {"function": function, "method": method, "budget": budget}
+    of_method = table.rows(function=function, method=method)
+    have = of_method[of_method["budget"] == budget]
+    smaller = of_method[of_method["budget"] < budget].sort_values("budget")
+    slow = smaller[smaller["note"].str.match("not run: [0-9]|stopped")]
+    if slow.size and have.empty:
+        first = slow.iloc[0]
+        note = f"not run: at {first['budget']:,.0f} evaluations {first['note']}"
+        yield row | {"seed": 0, "note": note}
+        return
+    for seed in range(len(have), seeds):
+        if have["note"].any():
+            return
+        # The first may compile what the second finds compiled.
+        if seed > 1 and have["cpu_seconds"].min() > SECONDS_OF_FIVE:
+            note = f"not run: {have['cpu_seconds'].min():.0f} s a run"
+            yield row | {"seed": seed, "note": note}
+            return
+        yield row | {"seed": seed} | worker.run(function, method, budget, seed)
         have = table.rows(function=function, method=method, budget=budget)
-        for seed in range(len(have), seeds):
-            if have["note"].any():
-                break
-            row = {"function": function, "method": method, "budget": budget, "seed": seed}
-            if slow:
-                yield row | {"note": f"not run: {slow}"}
-                break
-            # The first may compile what the second finds compiled.
-            if seed > 1 and have["cpu_seconds"].min() > SECONDS_OF_FIVE:
-                yield row | {"note": f"not run: {have['cpu_seconds'].min():.0f} s a run"}
-                break
-            yield row | worker.run(function, method, budget, seed)
-            have = table.rows(function=function, method=method, budget=budget)
-        have = table.rows(function=function, method=method, budget=budget)
-        for note in have["note"][have["note"].str.match("not run|stopped")]:
-            slow = note.removeprefix("not run: ") if slow else f"at {budget:,} evaluations {note}"
 
 
 class Worker:
@@ -293,7 +295,7 @@ class Worker:
             self.__exit__()
             self.__enter__()
         if code == -signal.SIGPROF:
-            return {"note": f"stopped: over {SECONDS} s"}
+            return {"note": f"stopped: over {METHODS[cell[1]].seconds} s"}
         return {"note": f"failed: its process ended with code {code}"}
 
 
@@ -316,7 +318,7 @@ def run(function: Function, dim: int, method: str, budget: int, seed: int) -> di
     importlib.import_module(METHODS[method].module)
     counted = Counted(function)
     # Its signal ends the process, be it in Python or not.
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, METHODS[method].seconds)
     cpu, wall = time.process_time(), time.perf_counter()
     try:
         told = METHODS[method].call(counted, dim, budget, seed)

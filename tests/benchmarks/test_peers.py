@@ -127,15 +127,15 @@ class Here:
 
 def test_a_run_is_a_row_and_counts_what_was_taken(monkeypatch, table) -> None:
     monkeypatch.setitem(METHODS, "known", Method(constant(SHARES)))
-    for row in peers.runs(table, Here(), "f", "known", seeds=2):
+    for row in peers.runs(table, Here(), "f", "known", 1000, seeds=2):
         table.add(row)
     rows = table.rows()
-    assert rows["budget"].tolist() == [b for b in peers.BUDGETS for _ in range(2)]
+    assert rows["seed"].tolist() == [0, 1]
     assert (rows["evaluations"] == 10).all()
     assert (rows["note"] == "").all()
     # What is there is not measured again.
-    assert not list(peers.runs(table, Here(), "f", "known", seeds=2))
-    assert len(list(peers.runs(table, Here(), "f", "known", seeds=3))) == len(peers.BUDGETS)
+    assert not list(peers.runs(table, Here(), "f", "known", 1000, seeds=2))
+    assert len(list(peers.runs(table, Here(), "f", "known", 1000, seeds=3))) == 1
 
 
 def test_what_fails_or_is_refused_is_a_row_that_says_so(monkeypatch) -> None:
@@ -154,29 +154,42 @@ def test_what_fails_or_is_refused_is_a_row_that_says_so(monkeypatch) -> None:
 class Slow:
     """A worker that takes a time in proportion to the budget."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.asked = seconds, []
+    def __init__(self) -> None:
+        self.asked = []
 
     def run(self, function, method, budget, seed):
         self.asked.append((budget, seed))
-        seconds = self.seconds * budget
-        if seconds > peers.SECONDS:
-            return {"note": f"stopped: over {peers.SECONDS} s"}
-        return {"evaluations": budget, "cpu_seconds": seconds, "note": ""}
+        if budget > 10_000:
+            return {"note": "stopped: over 20 s"}
+        return {"evaluations": budget, "cpu_seconds": budget / 100, "note": ""}
 
 
-def test_what_is_too_slow_for_five_runs_is_not_run_and_nothing_larger_is(table) -> None:
-    worker = Slow(seconds=20 / 16_000)
-    for row in peers.runs(table, worker, "f", "m", seeds=5):
-        table.add(row)
-    asked = [(b, s) for b in (250, 1000, 4000) for s in range(5)]
-    assert worker.asked == [*asked, (16_000, 0), (16_000, 1)]
-    notes = table.rows()["note"]
-    assert notes[notes != ""].tolist() == [
-        "not run: 20 s a run",
-        "not run: at 16,000 evaluations not run: 20 s a run",
-    ]
-    assert not list(peers.runs(table, worker, "f", "m", seeds=5))
+@pytest.mark.parametrize(
+    ("budgets", "asked", "notes"),
+    [
+        (
+            (1000, 4000, 16_000),
+            [*[(1000, s) for s in range(5)], (4000, 0), (4000, 1)],
+            ["not run: 40 s a run", "not run: at 4,000 evaluations not run: 40 s a run"],
+        ),
+        (
+            (1000, 16_000, 32_000),
+            [*[(1000, s) for s in range(5)], (16_000, 0)],
+            ["stopped: over 20 s", "not run: at 16,000 evaluations stopped: over 20 s"],
+        ),
+    ],
+)
+def test_what_takes_too_long_is_not_repeated_and_nothing_larger_is_run(
+    table, budgets, asked, notes
+) -> None:
+    worker = Slow()
+    for _ in range(2):
+        for budget in budgets:
+            for row in peers.runs(table, worker, "f", "m", budget, seeds=5):
+                table.add(row)
+        assert worker.asked == asked
+    told = table.rows()["note"]
+    assert told[told != ""].tolist() == notes
 
 
 @pytest.mark.slow
@@ -184,7 +197,7 @@ def test_a_process_that_is_lost_is_a_row_and_another_one_goes_on() -> None:
     with peers.Worker({"f": three}) as worker:
         os.kill(worker.process.pid, signal.SIGPROF)
         lost = worker.run("f", "scipy, sobol_indices", 2000, 0)
-        assert lost["note"] == f"stopped: over {peers.SECONDS} s"
+        assert lost["note"] == "stopped: over 20 s"
 
 
 # Tables -------------------------------------------------------------------------------------------
