@@ -13,6 +13,8 @@ MARKERS = {1: "o", 2: "s", 3: "^", 4: "D"}
 """Of orders, for prints in grey."""
 LEAST = 0.002
 """Where the axis ends: half of what the law leaves of order 4 at a rate of .75."""
+LEARNED = 0.03
+"""What the law must leave for a point to be filled: rows that show less are too few to learn it."""
 
 
 def draw(table: pd.DataFrame) -> dict[str, Figure]:
@@ -29,7 +31,11 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
                 ax.plot(dilation.index, dilation, color=colour, lw=1.8, ls="--")
             mean, error = by_rate["amplitude"].mean(), 2 * by_rate["amplitude"].sem()
             style = {"ls": "", "marker": MARKERS.get(order, "v"), "ms": 7, "capsize": 3}
-            ax.errorbar(mean.index, mean, yerr=error, color=colour, mec="white", mew=0.7, **style)
+            some, few = law >= LEARNED, law < LEARNED
+            filled = {"color": colour, "mec": "white", "mew": 0.7, **style}
+            ax.errorbar(mean.index[some], mean[some], yerr=error[some], **filled)
+            hollow = {"color": colour, "mfc": "white", "alpha": 0.6, **style}
+            ax.errorbar(mean.index[few], mean[few], yerr=error[few], **hollow)
             # Named where its line ends.
             beside = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
             end = law.index.max()
@@ -51,5 +57,8 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
     key.append(Line2D([], [], color="0.3", label="law, $(1-r)^k$"))
     if set(kinds) != {"product"}:
         key.append(Line2D([], [], color="0.3", ls="--", label="dilation, $F((1-r)x)$"))
-    figure.legend(handles=key, loc="outside lower center", ncols=len(key), frameon=False)
+    if (table["law"] < LEARNED).any():
+        label = f"hollow: below {LEARNED:g} by law, too rare to learn"
+        key.append(Line2D([], [], color="0.3", marker="o", mfc="white", ls="", label=label))
+    figure.legend(handles=key, loc="outside lower center", ncols=min(len(key), 4), frameon=False)
     return {"decay_law": figure}

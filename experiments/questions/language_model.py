@@ -90,7 +90,7 @@ class Settings:
 
 PRESETS = {
     ("controlled", "tiny"): Settings(texts=TEXTS[:2], rates=(0.0, 0.1), masks=2, max_order=2),
-    ("controlled", "quick"): Settings(texts=TEXTS[:8], masks=4),
+    ("controlled", "quick"): Settings(texts=TEXTS[:6], masks=4),
     ("controlled", "paper"): Settings(texts=TEXTS[:16], masks=16),
 }
 

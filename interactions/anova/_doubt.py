@@ -16,10 +16,14 @@ from ._pilot import Look
 TELLING = 100.0
 """Points, at least, that the variance must be spread over: it is known to a tenth then, and the
 errors of fewer are themselves unknown."""
+MARGIN = 1.2
+"""By which a sample that should tell is larger than one that seems to suffice."""
 LEFT_OUT = 2.0
 """Share that a basis may leave out of a spectrum that has converged, in units of the tolerance;
 below `LEAST_LEFT_OUT` of the variance none matters."""
 LEAST_LEFT_OUT = 0.01
+LEAST_KNOWN = 0.001
+"""Share that a frugal reading may leave out unseen: it knows what it leaves out by few curves."""
 STABILITY = 0.7
 """Probability with which pairs of points share an input: the difference between orders 2 and 4 in
 their covariance is largest here."""
@@ -55,6 +59,20 @@ def stability(
     share = product.mean(dim=0) / total
     error = ((product - share * square) / total).std(dim=0) / len(x) ** 0.5
     return Stability(share.cpu().numpy(), error.cpu().numpy(), len(x))
+
+
+def with_left_out(spectrum: OrderSpectrum) -> OrderSpectrum:
+    """The spectrum with the error of what lies above its orders raised by what a basis leaves out.
+
+    That is counted as above them, and may exceed the noise of what is next to nothing. All arrays
+    have a leading axis of outputs.
+    """
+    lost = np.fmax(spectrum.left_out, LEAST_KNOWN)
+    total = np.abs(spectrum.variance.sum(axis=-1))
+    error, share_error = spectrum.standard_error.copy(), spectrum.share_standard_error.copy()
+    error[:, -1] = np.hypot(error[:, -1], lost * total)
+    share_error[:, -1] = np.hypot(share_error[:, -1], lost)
+    return replace(spectrum, standard_error=error, share_standard_error=share_error)
 
 
 def doubted(
@@ -105,6 +123,12 @@ def doubted(
         reason="; ".join([r for r in (spectrum.reason, *doubts) if r]),
         checks=(*spectrum.checks, *checks),
     )
+
+
+def points_that_tell(constant: np.ndarray, look: Look, sample: Sample) -> float:
+    """How many points a sample would need for the errors of all functions [m] to be known."""
+    least = np.min(_telling(look, sample)[~constant], initial=np.inf)
+    return MARGIN * TELLING / max(least, 1e-300) * sample.x.shape[0] * sample.x.shape[1]
 
 
 def _telling(look: Look, sample: Sample) -> np.ndarray:

@@ -19,15 +19,19 @@ LEAST_POINTS = 4
 """Points of a block, at least."""
 
 
-def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
-    """Points per block whose coordinates, values (twice, when centred) and features fit."""
-    point = _bytes_per_point(evaluate, basis, max_order)
+def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int, surrogate: bool) -> int:
+    """Points per block whose coordinates, values (twice, when centred) and features fit.
+
+    Features of all orders at once, and of a fold once more, where a surrogate is fitted.
+    """
+    point = _bytes_per_point(evaluate, basis, max_order, surrogate)
     return max(LEAST_POINTS, evaluate.memory // 2 // (point * BLOCKS))
 
 
-def _bytes_per_point(evaluate: Evaluator, basis: Basis, max_order: int) -> int:
+def _bytes_per_point(evaluate: Evaluator, basis: Basis, max_order: int, surrogate: bool) -> int:
     numbers = evaluate.inputs.dim + 2 * (evaluate.outputs or 1)
-    numbers += max(sum(basis.widths(k)) for k in range(1, max_order + 1))
+    features = [sum(basis.widths(k)) for k in range(1, max_order + 1)]
+    numbers += math.ceil(4 / 3 * sum(features)) if surrogate else max(features)
     return numbers * torch.finfo(evaluate.dtype).bits // 8
 
 
@@ -47,6 +51,7 @@ def what_would_do(
     evaluate: Evaluator,
     basis: Basis,
     max_order: int,
+    surrogate: bool,
     *,
     points: int,
     limits: dict[str, int],
@@ -55,7 +60,7 @@ def what_would_do(
     """Settings for a sample of so many points per block, where that exceeds the limits."""
     changes = []
     if points > limits["memory"]:
-        least = 2 * points * BLOCKS * _bytes_per_point(evaluate, basis, max_order)
+        least = 2 * points * BLOCKS * _bytes_per_point(evaluate, basis, max_order, surrogate)
         changes.append(f"memory=2**{math.ceil(math.log2(least))}")
     if points > limits["budget"]:
         # The basis takes its part of a larger budget too.

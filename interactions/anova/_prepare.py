@@ -68,11 +68,14 @@ def prepare(
     if surrogate is None:
         affordable = budget - evaluate.evaluations >= PROBE + _least(evaluate, FRUGAL)
         surrogate = affordable and pays(evaluate, max_order, seed)
-    settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget, "seed": seed}
-    ready = _read(evaluate, FRUGAL, **settings) if surrogate else None
-    if ready is not None:
-        return ready._replace(surrogate=True)
-    return _read(evaluate, THOROUGH, **settings)._replace(surrogate=surrogate)
+    settings = {"max_order": max_order, "budget": budget, "seed": seed}
+    if surrogate:
+        # Its errors may be far below a loose tolerance, and what is lost should not exceed them.
+        least = min(tolerance, LEAST_LOSS)
+        ready = _read(evaluate, FRUGAL, tolerance=least, **settings)
+        if ready is not None:
+            return ready._replace(surrogate=True)
+    return _read(evaluate, THOROUGH, tolerance=tolerance, **settings)._replace(surrogate=surrogate)
 
 
 def _read(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -43,13 +43,12 @@ class Products:
             before = torch.cat([self._ending(phi, order - 1, i) for i in range(j)], dim=1)
         return (before[:, :, None] * own[:, None, :]).flatten(1)
 
-    def sums(self, phi: Tensor, f: Tensor) -> list[Tensor]:
-        """Sums over points of values [n] times the products, [p, r] each."""
-        return [a.T @ (b * f[:, None]) for a, b in self.groups(phi)]
 
-    def values(self, phi: Tensor, coefficients: list[Tensor]) -> Tensor:
-        """Sum of the products by coefficients, [n]."""
-        total = torch.zeros_like(phi[:, :1].sum(dim=1))
-        for (a, b), c in zip(self.groups(phi), coefficients, strict=True):
-            total += ((a @ c) * b).sum(dim=1)
-        return total
+def value(
+    groups: Iterable[tuple[Tensor, Tensor]], coefficients: list[Tensor], phi: Tensor
+) -> Tensor:
+    """Sum of the products of all groups by coefficients [p, r] each, [n], like the features."""
+    total = phi.new_zeros(len(phi))
+    for (a, b), c in zip(groups, coefficients, strict=True):
+        total += ((a @ c) * b).sum(dim=1)
+    return total

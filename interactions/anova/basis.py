@@ -53,6 +53,8 @@ OUTSIDE = (4.0, 2.0, 1.0, 0.5, 0.25)
 """Share of variance that all curves together may keep outside of the basis, in units of the
 tolerance. As a rule most of it is of high order and no loss to the orders that are measured, so
 the loosest comes first; the next is tried where the check finds that these would lose too much."""
+MOST_OUTSIDE = 0.04
+"""The same at most, at any tolerance: a whole order that is less might be missed."""
 OUTSIDE_AT_ORDER_1 = 1 / 16
 """Factor on `OUTSIDE` at order 1, whose basis is larger because its functions cost little: an
 order-1 product is a single function."""
@@ -316,7 +318,8 @@ def _keep(
     length = 0
     while length < len(where):
         noise = math.sqrt(2 * number_of_products(widths(length), order)) / sample
-        if outside[np.arange(len(carried)), widths(length)].sum() <= part * max(tolerance, noise):
+        least = max(min(part * tolerance, MOST_OUTSIDE), part * noise)
+        if outside[np.arange(len(carried)), widths(length)].sum() <= least:
             break
         more = length + 1 + length // 16
         if number_of_products(widths(more), order) > MOST_PRODUCTS:

@@ -25,11 +25,11 @@ from torch import Tensor
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
 from ._array_mean import BLOCKS, ArrayMean, array_mean
-from ._doubt import doubted, stability
+from ._doubt import doubted, points_that_tell, stability, with_left_out
 from ._evaluate import Evaluator
 from ._limits import ended, most_in_memory, most_in_time, what_would_do
 from ._pairs import Sample, pair_means
-from ._prepare import Prepared, draw, in_blocks, join, prepare
+from ._prepare import PILOT, Prepared, draw, in_blocks, join, prepare
 from .basis import Basis, number_of_products, polynomials
 from .surrogate import FOLDS, LEAST_TRAINING, MOST_FIT, adjusted_pairs, fit_work
 
@@ -42,11 +42,13 @@ BUDGET_PER_INPUT = 2**12
 CHECKED = 32
 """One in so many points of the sample is paired with another, to check the answer without a
 basis."""
-FIRST_PART = 0.55
+FIRST_PART = 0.3
 """Part of what the pilot says is needed that is drawn first, where a surrogate adjusts it."""
+NEXT_PART = 0.8
+"""The same of what a sample says: surrogates of more points leave less over."""
 GROWTH = 8
-"""A sample that misses the tolerance grows by one part in so many at least, by a half at most: what
-it says of its error is rough."""
+"""A sample that misses the tolerance grows by one part in so many at least, by a half at most (with
+a surrogate, whose first sample is small, twofold): what it says of its error is rough."""
 
 
 def kernel_spectrum(
@@ -117,6 +119,8 @@ def prepared_spectrum(
         if pairs >= BLOCKS:
             route = stability(evaluate, look, sample, pairs, prepared.generator)
         spectrum = replace(spectrum, evaluations=evaluate.evaluations)
+        if prepared.surrogate:
+            spectrum = with_left_out(spectrum)
         spectrum = doubted(spectrum, look, sample, route, tolerance)
         return spectrum if evaluate.outputs is not None else spectrum.output(0)
 
@@ -124,17 +128,19 @@ def prepared_spectrum(
     if not look.total.any():
         return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": most_in_memory(evaluate, basis, max_order),
+        "memory": most_in_memory(evaluate, basis, max_order, prepared.surrogate),
         "arithmetic": most_in_time(m, basis, max_order),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
     while True:
         have = sample.x.shape[1]
-        # Surrogates of more points leave less over than that of the pilot.
-        part = FIRST_PART if prepared.surrogate and not have else 1.0
+        part = 1.0
+        if prepared.surrogate:
+            part = NEXT_PART if have else FIRST_PART
         wanted = max(math.ceil(part * needed[0] / BLOCKS), 4)
         if have:
-            wanted = min(max(wanted, have + have // GROWTH, have + 1), have + have // 2 + 1)
+            most = have if prepared.surrogate else have // 2
+            wanted = min(max(wanted, have + have // GROWTH, have + 1), have + most + 1)
         # The check afterwards takes a part.
         affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
         limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS
@@ -143,13 +149,17 @@ def prepared_spectrum(
         if more > 0:
             sample = join([sample, draw(evaluate, prepared, more)])
         spectrum, needed = measure(sample)
-        if spectrum.converged:
+        spent = sample.x.shape[1] >= limits[limit]
+        # A sample that is small because its noise is may be too small to tell so.
+        telling = min(points_that_tell(spectrum.constant, look, sample), PILOT)
+        if spectrum.converged and (spent or sample.x.shape[1] * BLOCKS >= telling):
             return finished(spectrum, sample)
-        if sample.x.shape[1] >= limits[limit]:
+        needed = np.maximum(needed, telling)
+        if spent:
             # Half as much again, for the need is rough, and what is not needed is not drawn.
             points = math.ceil(1.5 * max(needed[1] / BLOCKS, limits[limit]))
             size = {"points": points, "limits": limits, "budget": budget}
-            changes = what_would_do(evaluate, basis, max_order, **size)
+            changes = what_would_do(evaluate, basis, max_order, prepared.surrogate, **size)
             reason = ended(limit, changes, spectrum.share_standard_error, tolerance)
             return finished(replace(spectrum, reason=reason), sample)
 
@@ -173,9 +183,11 @@ def kernel_spectrum_from_samples(
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * blocks)
     m = values.shape[1]
+    features = sum(sum(basis.widths(k)) for k in range(1, max_order + 1))
     surrogate = (
         n * blocks >= FOLDS * LEAST_TRAINING
         and fit_work(n * blocks, m, inputs.dim, max_order) <= MOST_FIT
+        and n * blocks * features * x.element_size() <= memory // 2
     )
     spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant, surrogate)
     method = f"{_method(surrogate)} (degree {'/'.join(map(str, basis.degrees))} by order)"

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ._evaluate import Evaluator
 from ._pairs import PIECE, Sample, pair_means
-from ._products import Products
+from ._products import Products, value
 from .basis import Basis, number_of_products
 
 FOLDS = 3
@@ -105,26 +105,29 @@ class Surrogate(NamedTuple):
             [_flat([c]) @ _flat([c]) if c else none.sum() for c in self.coefficients]
         )
 
-    def values(self, x: Tensor, basis: Basis) -> Tensor:
-        """Values by order without the constant, [n, K], at points [n, d]."""
-        parts = []
-        for part in x.split(_rows(x, self.products)):
-            phi = [basis.features(part, k + 1)[:, c] for k, c in enumerate(self.columns)]
-            orders = zip(self.products, phi, self.coefficients, strict=True)
-            parts.append(torch.stack([p.values(a, c) for p, a, c in orders], dim=1))
-        return torch.cat(parts)
+    def values(self, phi: list[Tensor]) -> Tensor:
+        """Values by order without the constant, [n, K], at points with features [n, Q] by order."""
+        chosen = [a[:, c] for a, c in zip(phi, self.columns, strict=True)]
+        orders = [*zip(self.products, chosen, self.coefficients, strict=True)]
+        return torch.cat(
+            [
+                torch.stack([value(p.groups(a[part]), c, a[part]) for p, a, c in orders], dim=1)
+                for part in _pieces(chosen, self.products)
+            ]
+        )
 
 
-def fitted(sample: Sample, basis: Basis, max_order: int, memory: int) -> Surrogate:
-    """Ridge regression of one function, f [B, n, 1], on the products of the basis."""
-    widths = [basis.widths(k) for k in range(1, max_order + 1)]
-    size = sum(map(sum, widths)) * sample.x.element_size()
-    most = min(MOST_TRAINING, memory // 4 // max(size, 1)) // sample.x.shape[0]
-    x, f, weight = (a[:, : max(1, most)].flatten(0, 1) for a in sample)
+def fitted(sample: Sample, phi: list[Tensor], widths: list[list[int]]) -> Surrogate:
+    """Ridge regression of one function, f [B, n, 1], on products of features [B n, Q] by order."""
+    most = max(1, MOST_TRAINING // sample.x.shape[0])
+    if most < sample.x.shape[1]:
+        some = (slice(None), slice(most))
+        phi = [a.unflatten(0, sample.x.shape[:2])[some].flatten(0, 1) for a in phi]
+        sample = Sample(*(a[some] for a in sample))
+    x, f, weight = (a.flatten(0, 1) for a in sample)
     constant = f.double().mean() / weight.double().mean()
     f = f[:, 0] - weight * constant.to(f)
     total = (f.double().square() / weight).mean()
-    phi = [basis.features(x, k) for k in range(1, max_order + 1)]
     every = [Products(w, k) for k, w in enumerate(widths, start=1)]
     # Squares of means without bias, from two halves.
     half = len(x) // 2
@@ -134,7 +137,7 @@ def fitted(sample: Sample, basis: Basis, max_order: int, memory: int) -> Surroga
         for s in zip(*sums, strict=True)
     ]
     variance = []
-    for square, w, k in zip(squares, widths, range(1, max_order + 1), strict=True):
+    for square, w, k in zip(squares, widths, range(1, len(widths) + 1), strict=True):
         noise = total * (2.0 * number_of_products(w, k)) ** 0.5 / len(x)
         found = torch.stack([s.sum() for s in square]).sum() if square else total * 0
         variance.append((found - noise).clamp(min=0.02 * total))
@@ -192,7 +195,7 @@ def _by_function(products: list[Tensor], of: Products, like: Tensor) -> Tensor:
         return like.new_zeros(sum(of.widths))
     with torch.enable_grad():
         one = like.new_ones(1, sum(of.widths), requires_grad=True)
-        return torch.autograd.grad(of.values(one, products).sum(), one)[0][0]
+        return torch.autograd.grad(value(of.groups(one), products, one).sum(), one)[0][0]
 
 
 def _relative(carried: Tensor) -> Tensor:
@@ -207,22 +210,34 @@ def _widths(columns: Tensor, widths: list[int]) -> list[int]:
     return np.bincount(own, minlength=len(widths)).tolist()
 
 
-def _rows(x: Tensor, products: list[Products]) -> int:
+def _pieces(phi: list[Tensor], products: list[Products]) -> list[slice]:
     """Points whose factors stay in the processor's cache."""
     most = max(
         max(p.widths, default=1) * number_of_products(p.widths, max(0, p.order - 2))
         for p in products
     )
-    return max(64, PIECE // 4 // (x.element_size() * max(1, most)))
+    rows = max(64, PIECE // 4 // (phi[0].element_size() * max(1, most)))
+    return [slice(start, start + rows) for start in range(0, len(phi[0]), rows)]
 
 
-def _sums(products: list[Products], phi: list[Tensor], f: Tensor) -> list[list[Tensor]]:
-    """Sums over points of values [n] times all products, by order."""
+def _sums(
+    products: list[Products],
+    phi: list[Tensor],
+    f: Tensor,
+    coefficients: list[list[Tensor]] | None = None,
+) -> list[list[Tensor]]:
+    """Sums over points of f [n] times all products, by order.
+
+    With coefficients, of f times the values that they give.
+    """
     totals: list[list[Tensor]] = []
-    rows = _rows(f, products)
-    for start in range(0, len(f), rows):
-        part = slice(start, start + rows)
-        sums = [p.sums(a[part], f[part]) for p, a in zip(products, phi, strict=True)]
+    for part in _pieces(phi, products):
+        groups = [[*p.groups(a[part])] for p, a in zip(products, phi, strict=True)]
+        factor = f[part]
+        if coefficients is not None:
+            orders = zip(groups, coefficients, phi, strict=True)
+            factor = factor * torch.stack([value(g, c, a[part]) for g, c, a in orders]).sum(dim=0)
+        sums = [[a.T @ (b * factor[:, None]) for a, b in g] for g in groups]
         if not totals:
             totals = sums
             continue
@@ -230,20 +245,6 @@ def _sums(products: list[Products], phi: list[Tensor], f: Tensor) -> list[list[T
             for t, s in zip(total, more, strict=True):
                 t += s
     return totals
-
-
-def _values(
-    products: list[Products], phi: list[Tensor], coefficients: list[list[Tensor]]
-) -> Tensor:
-    """Values of a sum of products of all orders, [n]."""
-    rows = _rows(phi[0], products)
-    orders = [*zip(products, phi, coefficients, strict=True)]
-    return torch.cat(
-        [
-            torch.stack([p.values(a[start : start + rows], c) for p, a, c in orders]).sum(dim=0)
-            for start in range(0, len(phi[0]), rows)
-        ]
-    )
 
 
 def _flat(tensors: list[list[Tensor]]) -> Tensor:
@@ -270,8 +271,8 @@ def _ridge(
     found = torch.zeros_like(rest)
     direction, square = rest.clone(), rest @ rest
     for _ in range(ITERATIONS):
-        along = _values(products, phi, _shaped(direction * scale, prior))
-        applied = _flat(_sums(products, phi, weight * along)) * scale / n + noise * direction
+        along = _sums(products, phi, weight, _shaped(direction * scale, prior))
+        applied = _flat(along) * scale / n + noise * direction
         # Where nothing is left to be fitted, a step of length 0 is taken.
         curvature = direction @ applied
         step = torch.where(curvature > 0, square / curvature.clamp(min=1e-300), 0.0)
@@ -282,17 +283,15 @@ def _ridge(
     return _shaped(found * scale, prior)
 
 
-def _pairs(sample: Sample, basis: Basis, order: int, memory: int) -> Tensor:
+def _pairs(sample: Sample, phi: Tensor, basis: Basis, order: int, memory: int) -> Tensor:
     """`pair_means` of few functions, by groups of products: there are fewer than leading inputs."""
     blocks, n, m = sample.f.shape
     widths = basis.widths(order)
     products = Products(widths, order)
     # Sums of the largest group come in the points' type, and once more in float64.
     size = sum(widths) * max(widths) * number_of_products(widths, max(0, order - 2))
-    features = blocks * n * sum(widths) * sample.x.element_size()
-    if order < 2 or 16 * m * blocks * size > memory // 4 or features > memory // 2:
+    if order < 2 or 16 * m * blocks * size > memory // 4:
         return pair_means(sample, basis, order=order, memory=memory)
-    phi = basis.features(sample.x.flatten(0, 1), order)
     rows = max(16, PIECE // (blocks * 4 * size // sum(widths)))
     f = sample.f.movedim(2, 0)
     total = f.new_zeros(m, blocks, blocks, dtype=torch.float64)
@@ -328,12 +327,15 @@ def _adjusted(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The same for one function, [B, B]."""
     x, f, weight = sample.x, sample.f[..., 0], sample.weight
+    widths = [basis.widths(k) for k in range(1, max_order + 1)]
+    phi = [basis.features(x.flatten(0, 1), k) for k in range(1, max_order + 1)]
     fold = torch.arange(len(x), device=x.device) * FOLDS // len(x)
+    points = fold.repeat_interleave(x.shape[1])
     residual, linear, known, square = [], [], [], []
     for c in range(FOLDS):
         own = Sample(*(a[fold == c] for a in sample))
-        g = fitted(own, basis, max_order, memory)
-        by_order = g.values(x.flatten(0, 1), basis).unflatten(0, x.shape[:2])
+        g = fitted(own, [a[points == c] for a in phi], widths)
+        by_order = g.values(phi).unflatten(0, x.shape[:2])
         centred = f - weight * g.constant.to(f)
         values = by_order.sum(dim=2)
         r = centred - weight * values
@@ -350,7 +352,7 @@ def _adjusted(
     for k in range(max_order):
         along = torch.stack([a[k] for a in linear])
         exact = torch.stack([v[k] for v in known])
-        pairs = _pairs(rest, basis, k + 1, memory)
+        pairs = _pairs(rest, phi[k], basis, k + 1, memory)
         pairs = exact[:, None, None] + along[:, :, None] + along[:, None, :] + pairs
         orders.append((allowed * pairs).sum(dim=0).cpu().numpy())
     mean = torch.stack(residual).mean(dim=2, dtype=torch.float64)
