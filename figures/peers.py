@@ -42,14 +42,18 @@ def draw(errors: pd.DataFrame) -> Figure:
         column[1].set_xlabel("seconds of the processor")
     for ax in axes[:, 0]:
         ax.set_ylabel("error of the shares")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    # Not every method can measure every function.
+    lines = {line.get_label(): line for ax in axes[0] for line in ax.lines}
+    shown = [lines[method] for method in LOOKS if method in lines]
+    figure.legend(handles=shown, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
 def _lines(ax: Axes, errors: pd.DataFrame, cost: str) -> None:
     for method, look in LOOKS.items():
         rows = errors[errors["method"] == method].sort_values("budget")
+        if rows.empty:
+            continue
         ax.plot(rows[cost], rows["error"], label=method, **{"lw": 1.6, "ms": 7, **look})
     ax.set_xscale("log")
     ax.set_yscale("log")

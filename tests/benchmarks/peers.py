@@ -25,8 +25,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from importlib.metadata import packages_distributions, version
 from multiprocessing.connection import Connection
@@ -52,8 +52,8 @@ SECONDS_OF_FIVE = 12
 """Of the processor: where two runs take longer, no more are made."""
 MEMORY = 6 * 2**30
 """Bytes that a method may take."""
-PRECISE = 0.005
-"""Standard error of shares that stand for the truth of a network, and of those that check it."""
+CHECK = 0.005
+"""Standard error of the shares that check the truth of a network."""
 COLUMNS = [
     *("function", "method", "budget", "seed", "evaluations", "cpu_seconds", "wall_seconds"),
     *(f"share_{k}" for k in ORDERS),
@@ -84,6 +84,7 @@ def main(
         functions = {name: c.make() for name, c in CASES.items() if case in name}
         find_truths(table, functions, jobs=jobs)
         measure(table, functions, [m for m in METHODS if method in m], seeds=seeds, jobs=jobs)
+        find_checks(table, functions, jobs=jobs)
     rows = read(out)
     print(summary(rows))
     if renew:
@@ -152,24 +153,41 @@ def shares(values: np.ndarray, kind: str) -> dict[str, float]:
 
 
 def find_truths(table: Table, functions: dict[str, Function], *, jobs: int) -> None:
-    """Add the truths of functions, and what checks them, where they are not there.
+    """Add the truths of functions, where they are not there.
 
     Raises ValueError where those that are there are of a network that was trained elsewhere.
     """
-    unknown = {}
+    wanted = {}
     for name, function in functions.items():
         stored = table.rows(function=name, method=TRUTH)
-        if stored.empty:
-            unknown[name] = function
-        elif known_by(name, function) not in stored["note"].item():
+        if len(stored) and known_by(name, function) not in stored["note"].item():
             raise ValueError(
                 f"the {name} is not the one that the table has: networks differ between machines "
                 "after hundreds of steps. Measure anew: --fresh"
             )
+        if stored.empty:
+            wanted[name] = truth_of if name in networks() else closed_form
+    _find(table, functions, wanted, jobs=jobs)
+
+
+def find_checks(table: Table, functions: dict[str, Function], *, jobs: int) -> None:
+    """Add what checks the truths of networks."""
+    there = set(table.rows(method=CHECKED)["function"])
+    wanted = {name: check_of for name in functions if name in networks() and name not in there}
+    _find(table, functions, wanted, jobs=jobs)
+
+
+def _find(
+    table: Table,
+    functions: dict[str, Function],
+    wanted: dict[str, Callable[[str, Function], dict]],
+    *,
+    jobs: int,
+) -> None:
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for rows in pool.map(truth_of, unknown, unknown.values()):
-            for row in rows:
-                table.add(row)
+        found = [pool.submit(way, name, functions[name]) for name, way in wanted.items()]
+        for future in as_completed(found):
+            table.add(future.result())
 
 
 def known_by(name: str, function: Function) -> str:
@@ -177,34 +195,39 @@ def known_by(name: str, function: Function) -> str:
     return f"variance of 1000 points {function(x).var():.4g}"
 
 
-def truth_of(name: str, function: Function) -> list[dict]:
-    """A row with the truth of a function, after one with what checks it, of a network."""
+def closed_form(name: str, function: Function) -> dict:
+    row = {"function": name, "method": TRUTH, "seed": 0, "evaluations": 0}
+    row |= shares(CASES[name].known(), "share") | shares(np.zeros(4), "error")
+    return row | {"note": f"closed form; {known_by(name, function)}"}
+
+
+def truth_of(name: str, function: Function) -> dict:
+    """A long run of this package."""
     torch.set_num_threads(1)
-    case, row = CASES[name], {"function": name, "seed": 0}
-    truth = row | {"method": TRUTH}
-    if case.known is not None:
-        known = shares(case.known(), "share") | shares(np.zeros(4), "error")
-        return [truth | known | {"note": f"closed form; {known_by(name, function)}"}]
-    start = time.process_time()
-    long = order_spectrum(
+    case, start = CASES[name], time.process_time()
+    found = order_spectrum(
         on_tensors(function),
         Uniform(-1.0, 1.0, dim=case.dim),
         max_order=3,
         method="surrogate",
-        tolerance=PRECISE,
+        tolerance=case.tolerance,
         memory=2**31,
         seed=10**6,
     )
-    truth |= shares(long.share, "share") | shares(long.share_standard_error, "error")
-    truth |= {"evaluations": long.evaluations, "cpu_seconds": time.process_time() - start}
-    left_out = f"leaves out at most {float(np.max(long.left_out)):.2g}"
-    truth |= {"note": f"surrogate, {left_out}; {known_by(name, function)}"}
+    row = {"function": name, "method": TRUTH, "seed": 0, "evaluations": found.evaluations}
+    row |= shares(found.share, "share") | shares(found.share_standard_error, "error")
+    row |= {"cpu_seconds": time.process_time() - start}
+    return row | {"note": f"surrogate; {known_by(name, function)}"}
+
+
+def check_of(name: str, function: Function) -> dict:
+    """Mixed differences, by code that shares nothing with the package."""
+    torch.set_num_threads(1)
     start, counted = time.process_time(), Counted(function)
-    found = by_differences(counted, case.dim, tolerance=PRECISE)
-    check = row | {"method": CHECKED, "note": "mixed differences"}
-    check |= shares(found.share, "share") | shares(found.error, "error")
-    check |= {"evaluations": counted.evaluations, "cpu_seconds": time.process_time() - start}
-    return [check, truth]
+    found = by_differences(counted, CASES[name].dim, tolerance=CHECK)
+    row = {"function": name, "method": CHECKED, "seed": 0, "evaluations": counted.evaluations}
+    row |= shares(found.share, "share") | shares(found.error, "error")
+    return row | {"cpu_seconds": time.process_time() - start, "note": "mixed differences"}
 
 
 # Runs ---------------------------------------------------------------------------------------------
