@@ -8,8 +8,8 @@
 Peers come with pip install "interactions[xgboost,peers]"; those that are absent are left out. All
 of it takes at most half an hour on two cores. Every run is a row of peers.csv; what failed, was
 refused or not run is a row that says so. An error is the root mean square, over seeds and the
-orders that a method tells, of its shares against the truth: a closed form, or a long run of this
-package with its standard error, which mixed differences check (`peer_functions`).
+orders that a method tells, of its shares against the truth: a closed form, or of a network the mean
+of mixed differences and of a long run of this package (`peer_functions`), with its standard error.
 Seconds are of the processor, whatever else the machine does; importing a peer is not among them.
 """
 
@@ -40,7 +40,7 @@ import typer
 from figures.peers import draw
 from interactions import Uniform, order_spectrum
 from tests.benchmarks.decomposition import machine
-from tests.benchmarks.peer_errors import CHECKED, TRUTH, errors, networks, rivals, truths
+from tests.benchmarks.peer_errors import TRUTHS, errors, networks, rivals, truths
 from tests.benchmarks.peer_functions import CASES, ORDERS, Counted, Function, by_differences
 from tests.benchmarks.peer_methods import METHODS, on_tensors
 
@@ -52,8 +52,6 @@ SECONDS_OF_FIVE = 12
 """Of the processor: where two runs take longer, no more are made."""
 MEMORY = 6 * 2**30
 """Bytes that a method may take."""
-CHECK = 0.005
-"""Standard error of the shares that check the truth of a network."""
 COLUMNS = [
     *("function", "method", "budget", "seed", "evaluations", "cpu_seconds", "wall_seconds"),
     *(f"share_{k}" for k in ORDERS),
@@ -82,9 +80,9 @@ def main(
         torch.set_num_threads(1)
         table = Table(out)
         functions = {name: c.make() for name, c in CASES.items() if case in name}
-        find_truths(table, functions, jobs=jobs)
+        find_truths(table, functions, differences, jobs=jobs)
         measure(table, functions, [m for m in METHODS if method in m], seeds=seeds, jobs=jobs)
-        find_checks(table, functions, jobs=jobs)
+        find_truths(table, functions, long_run, jobs=jobs)
     rows = read(out)
     print(summary(rows))
     if renew:
@@ -152,40 +150,28 @@ def shares(values: np.ndarray, kind: str) -> dict[str, float]:
 # Truths -------------------------------------------------------------------------------------------
 
 
-def find_truths(table: Table, functions: dict[str, Function], *, jobs: int) -> None:
-    """Add the truths of functions, where they are not there.
+def find_truths(
+    table: Table, functions: dict[str, Function], way: Callable[[str, Function], dict], *, jobs: int
+) -> None:
+    """Add the truths of functions in one way, where they are not there: of planted ones their own.
 
     Raises ValueError where those that are there are of a network that was trained elsewhere.
     """
+    stored = table.rows()
+    stored = stored[stored["method"].isin(TRUTHS)]
     wanted = {}
     for name, function in functions.items():
-        stored = table.rows(function=name, method=TRUTH)
-        if len(stored) and known_by(name, function) not in stored["note"].item():
+        here = closed_form if CASES[name].known is not None else way
+        there = stored[stored["function"] == name]
+        if not there["note"].str.contains(known_by(name, function), regex=False).all():
             raise ValueError(
                 f"the {name} is not the one that the table has: networks differ between machines "
                 "after hundreds of steps. Measure anew: --fresh"
             )
-        if stored.empty:
-            wanted[name] = truth_of if name in networks() else closed_form
-    _find(table, functions, wanted, jobs=jobs)
-
-
-def find_checks(table: Table, functions: dict[str, Function], *, jobs: int) -> None:
-    """Add what checks the truths of networks."""
-    there = set(table.rows(method=CHECKED)["function"])
-    wanted = {name: check_of for name in functions if name in networks() and name not in there}
-    _find(table, functions, wanted, jobs=jobs)
-
-
-def _find(
-    table: Table,
-    functions: dict[str, Function],
-    wanted: dict[str, Callable[[str, Function], dict]],
-    *,
-    jobs: int,
-) -> None:
+        if WAYS[here] not in set(there["method"]):
+            wanted[name] = here
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        found = [pool.submit(way, name, functions[name]) for name, way in wanted.items()]
+        found = [pool.submit(here, name, functions[name]) for name, here in wanted.items()]
         for future in as_completed(found):
             table.add(future.result())
 
@@ -196,38 +182,41 @@ def known_by(name: str, function: Function) -> str:
 
 
 def closed_form(name: str, function: Function) -> dict:
-    row = {"function": name, "method": TRUTH, "seed": 0, "evaluations": 0}
+    row = {"function": name, "method": WAYS[closed_form], "seed": 0, "evaluations": 0}
     row |= shares(CASES[name].known(), "share") | shares(np.zeros(4), "error")
-    return row | {"note": f"closed form; {known_by(name, function)}"}
+    return row | {"note": known_by(name, function)}
 
 
-def truth_of(name: str, function: Function) -> dict:
-    """A long run of this package."""
+def long_run(name: str, function: Function) -> dict:
     torch.set_num_threads(1)
-    case, start = CASES[name], time.process_time()
+    start = time.process_time()
     found = order_spectrum(
         on_tensors(function),
-        Uniform(-1.0, 1.0, dim=case.dim),
+        Uniform(-1.0, 1.0, dim=CASES[name].dim),
         max_order=3,
         method="surrogate",
-        tolerance=case.tolerance,
+        tolerance=CASES[name].tolerance,
         memory=2**31,
         seed=10**6,
     )
-    row = {"function": name, "method": TRUTH, "seed": 0, "evaluations": found.evaluations}
+    row = {"function": name, "method": WAYS[long_run], "seed": 0}
     row |= shares(found.share, "share") | shares(found.share_standard_error, "error")
-    row |= {"cpu_seconds": time.process_time() - start}
-    return row | {"note": f"surrogate; {known_by(name, function)}"}
+    row |= {"evaluations": found.evaluations, "cpu_seconds": time.process_time() - start}
+    return row | {"note": known_by(name, function)}
 
 
-def check_of(name: str, function: Function) -> dict:
-    """Mixed differences, by code that shares nothing with the package."""
+def differences(name: str, function: Function) -> dict:
     torch.set_num_threads(1)
     start, counted = time.process_time(), Counted(function)
-    found = by_differences(counted, CASES[name].dim, tolerance=CHECK)
-    row = {"function": name, "method": CHECKED, "seed": 0, "evaluations": counted.evaluations}
+    found = by_differences(counted, CASES[name].dim, tolerance=CASES[name].tolerance)
+    row = {"function": name, "method": WAYS[differences], "seed": 0}
     row |= shares(found.share, "share") | shares(found.error, "error")
-    return row | {"cpu_seconds": time.process_time() - start, "note": "mixed differences"}
+    row |= {"evaluations": counted.evaluations, "cpu_seconds": time.process_time() - start}
+    return row | {"note": known_by(name, function)}
+
+
+WAYS = dict(zip((closed_form, long_run, differences), TRUTHS, strict=True))
+"""What the rows of each way are called."""
 
 
 # Runs ---------------------------------------------------------------------------------------------
@@ -240,8 +229,9 @@ def measure(
     there = [m for m in methods if is_there(METHODS[m].module)]
     if absent := sorted({METHODS[m].module for m in methods} - {METHODS[m].module for m in there}):
         print(f"not installed, and left out: {', '.join(absent)}")
-    # Small budgets first: a table cut short still speaks of all methods.
-    groups = iter([(f, m, b) for b in BUDGETS for m in there for f in functions])
+    # Small budgets first, for a table cut short; those that may take longest last.
+    every = [(f, m, b) for b in BUDGETS for m in there for f in functions]
+    groups = iter(sorted(every, key=lambda group: METHODS[group[1]].seconds))
     taking = threading.Lock()
 
     def work() -> None:
@@ -362,7 +352,7 @@ def run(function: Function, dim: int, method: str, budget: int, seed: int) -> di
 def summary(rows: pd.DataFrame) -> str:
     """Truths, errors and seconds of every method by budget, and who is ahead on networks."""
     table = errors(rows)
-    lines = ["truths, their standard errors, and how far their checks are off"]
+    lines = ["truths, their standard errors, and how far two ways to them differ"]
     lines.append(truths(rows).to_string(index=False, float_format="%.4f", na_rep=""))
     for function, group in table.groupby("function", sort=False):
         lines.append(f"\n{function}: error ± its own, seconds of the processor, evaluations taken")
