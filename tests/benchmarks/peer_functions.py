@@ -111,18 +111,21 @@ def kinked(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Case:
-    """A function, and the shares that are known of it or the tolerance to which they are found."""
+    """A function, and the shares that are known of it.
+
+    Of a network they are found to tolerances: of a long run, and of mixed differences.
+    """
 
     dim: int
     make: Callable[[], Function]
     known: Callable[[], np.ndarray] | None = None
-    tolerance: float = 0.0
+    tolerances: tuple[float, float] = (0.0, 0.0)
 
 
 CASES = {
-    "network of 10 inputs": Case(10, partial(network, 10), tolerance=0.002),
-    "network of 25 inputs, fit to noise": Case(25, partial(network, 25), tolerance=0.004),
-    "network of 64 inputs": Case(64, partial(network, 64), tolerance=0.003),
+    "network of 10 inputs": Case(10, partial(network, 10), tolerances=(0.002, 0.005)),
+    "network of 25 inputs, fit to noise": Case(25, partial(network, 25), tolerances=(0.008, 0.004)),
+    "network of 64 inputs": Case(64, partial(network, 64), tolerances=(0.01, 0.003)),
     "planted products of 25 inputs": Case(
         25, lambda: planted, lambda: PLANTED.spectrum(PLANTED.inputs, 3).share
     ),
