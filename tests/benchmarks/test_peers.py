@@ -103,7 +103,7 @@ def constant(shares: np.ndarray, evaluations: int = 10):
 
     def call(f, dim, budget, seed):
         f(uniform(evaluations, dim, seed))
-        return peers.Shares(shares)
+        return Shares(shares)
 
     return call
 
