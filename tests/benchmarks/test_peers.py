@@ -12,7 +12,14 @@ import pytest
 
 from tests.benchmarks import peers
 from tests.benchmarks.peer_errors import TRUTHS, errors, rivals, truth, truths
-from tests.benchmarks.peer_functions import CASES, ORDERS, by_differences, kinked, mixed_differences
+from tests.benchmarks.peer_functions import (
+    CASES,
+    ORDERS,
+    Shares,
+    by_differences,
+    kinked,
+    mixed_differences,
+)
 from tests.benchmarks.peer_methods import METHODS, Method, numpy_chaos, openturns_full, uniform
 
 NETWORK = "network of 10 inputs"
