@@ -134,6 +134,7 @@ def fit_in_a_loop(
     learning_rate: float,
     seed: int,
     penalty: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] | None = None,
+    penalty_rows: int | None = None,
     mix: float = 0.0,
     schedule: str = "constant",
     snapshots: Sequence[int] = (),
@@ -142,8 +143,9 @@ def fit_in_a_loop(
     """Train by Adam and automatic differentiation what `fit` cannot; returns snapshots by step.
 
     The loss is squared. `penalty(model, x)` joins it, a mean over points, for every member at its
-    own batch; with `mix` its batches are mixed (`mixup`) at that strength. Batches are those of
-    `fit`, training sets all of one size; masks are the ensemble's, off for the penalty.
+    own batch, or the first `penalty_rows` of it; with `mix` its batches are mixed (`mixup`) at that
+    strength. Batches are those of `fit`, training sets all of one size; masks are the ensemble's,
+    off for the penalty.
     """
     optimizer = torch.optim.Adam([ensemble.flat], lr=learning_rate)
     decay = None
@@ -165,8 +167,9 @@ def fit_in_a_loop(
             gaps = ensemble.train().outputs(x) - y
             loss = (gaps.square().mean(dim=2, keepdim=True) * weight).sum()
             if penalty is not None:
-                every = partial(_member_by_member, ensemble.eval(), x.shape[1])
-                loss = loss + ensemble.members * penalty(every, x.flatten(0, 1))
+                own = x[:, :penalty_rows]
+                every = partial(_member_by_member, ensemble.eval(), own.shape[1])
+                loss = loss + ensemble.members * penalty(every, own.flatten(0, 1))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -31,11 +31,11 @@ def draw(table: pd.DataFrame) -> dict[str, Figure]:
                 ax.plot(dilation.index, dilation, color=colour, lw=1.8, ls="--")
             mean, error = by_rate["amplitude"].mean(), 2 * by_rate["amplitude"].sem()
             style = {"ls": "", "marker": MARKERS.get(order, "v"), "ms": 7, "capsize": 3}
-            some, few = law >= LEARNED, law < LEARNED
             filled = {"color": colour, "mec": "white", "mew": 0.7, **style}
-            ax.errorbar(mean.index[some], mean[some], yerr=error[some], **filled)
             hollow = {"color": colour, "mfc": "white", "alpha": 0.6, **style}
-            ax.errorbar(mean.index[few], mean[few], yerr=error[few], **hollow)
+            for some, look in ((law >= LEARNED, filled), (law < LEARNED, hollow)):
+                if some.any():
+                    ax.errorbar(mean.index[some], mean[some], yerr=error[some], **look)
             # Named where its line ends.
             beside = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
             end = law.index.max()

@@ -17,6 +17,7 @@ TARGETS = {
     "products": ("#009E73", "^", "products of 3 inputs, no noise"),
     "bike": ("#CC79A7", "D", "bike sharing"),
     "signs": ("#E69F00", "v", "mixture, of inputs -1 and 1"),
+    "pairs": ("#56B4E9", "P", "orders 1 and 2, of 10 inputs"),
 }
 MEAN = "0.85"
 """Colour of what is averaged over targets."""

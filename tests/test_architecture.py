@@ -79,7 +79,14 @@ ALLOWED = LIBRARY | {
         *CONTEXT,
     },
     "experiments.tasks": {*LIBRARY, "experiments.errors", *CONTEXT},
-    "experiments.questions": {*LIBRARY, "experiments.errors", "experiments.tasks", *CONTEXT},
+    "experiments.data_sets": {*LIBRARY, "experiments.tasks", *CONTEXT},
+    "experiments.questions": {
+        *LIBRARY,
+        "experiments.errors",
+        "experiments.tasks",
+        "experiments.data_sets",
+        *CONTEXT,
+    },
     "experiments.lecture": {
         *LIBRARY,
         *CONTEXT,

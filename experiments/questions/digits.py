@@ -102,6 +102,7 @@ PRESETS = {
         widths=(8, 4),
         epochs=2,
         copies=1,
+        looks=("last",),
         tolerance=1.0,
     ),
     ("controlled", "quick"): Settings(

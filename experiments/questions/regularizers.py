@@ -22,7 +22,8 @@ the law is that of networks trained to the end; others keep theirs, so stopping 
 than that.
 
 The protocol "penalties" sets the order penalty and its relatives from the literature
-(`interactions.penalty`) beside some of these, Walsh sparsity on inputs of two values alone.
+(`interactions.penalty`) beside some of these, Walsh sparsity on inputs of two values alone. It has
+a target more, "pairs": orders 1 and 2 in 10 inputs, so all of order 3 that is learned is noise.
 
 Longer than its neighbours, for two dozen regularizers have a setting each, and presets of them all.
 """
@@ -71,8 +72,11 @@ from ..tasks import (
 
 QUESTION = "Which regularizers act on the order of what a network learns, and which only shrink it?"
 DATA = ("bike_sharing",)
-ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3, "signs": 4}
+ORDERS = {"noise": 3, "mixture": 4, "products": 3, "bike": 3, "signs": 4, "pairs": 3}
 """Targets, and the orders told apart; "signs" are the mixture of inputs that are -1 or 1."""
+TRUE_ORDERS = ORDERS | {"pairs": 2}
+"""The orders that planted targets have."""
+DIMENSIONS = {"noise": 25, "mixture": 6, "products": 3, "signs": 6, "pairs": 10}
 USUAL_TARGETS = ("noise", "mixture", "products", "bike")
 SLOPES = {
     "noise": (1, 2, 3),
@@ -80,6 +84,7 @@ SLOPES = {
     "products": (1, 2, 3),
     "bike": (1, 2),
     "signs": (1, 2, 3),
+    "pairs": (1, 2, 3),
 }
 """Orders that all slopes of a target rest on.
 
@@ -120,6 +125,8 @@ PENALTIES = (*list(REGULARIZERS)[-7:],)
 """Regularizers that are looked at by a protocol of their own, beside some of the others."""
 ON_SIGNS = "Walsh sparsity"
 """The regularizer that functions of two values alone have."""
+HASHES = 4
+"""Random matrices a step that it takes."""
 LAWFUL = ("input dropout", "input dropout, classic")
 """Regularizers that leave (1-r)^(2k) of the variance of order k of products, by theory, which
 holds of networks trained to the end."""
@@ -205,7 +212,7 @@ class Settings:
 PRESETS = {
     ("controlled", "tiny"): Settings(
         targets=("mixture", "products"),
-        rates=(0.25, 0.5),
+        rates=(0.5,),
         coupled=(0.1,),
         decoupled=(1.0,),
         l1=(0.01,),
@@ -215,7 +222,7 @@ PRESETS = {
         depths=(1,),
         data=(2,),
         repeats=2,
-        steps=(10, 20),
+        steps=(20,),
         samples=64,
         product_samples=64,
         width=8,
@@ -244,7 +251,7 @@ PRESETS = {
     ),
     ("controlled", "paper"): Settings(),
     ("penalties", "tiny"): Settings(
-        targets=("mixture", "signs"),
+        targets=("products", "signs"),
         regularizers=("input dropout", *PENALTIES),
         rates=(0.5,),
         penalties=(1.0,),
@@ -256,12 +263,13 @@ PRESETS = {
         repeats=2,
         steps=(5, 10),
         samples=64,
+        product_samples=64,
         width=8,
         test_points=64,
         budget=2**14,
     ),
     ("penalties", "quick"): Settings(
-        targets=("noise", "mixture", "signs"),
+        targets=("mixture", "pairs", "signs"),
         regularizers=("activation dropout", "decoupled L2", "early stopping", *PENALTIES),
         rates=(0.125, 0.375),
         decoupled=(1.0, 5.0),
@@ -277,7 +285,7 @@ PRESETS = {
         budget=50_000,
     ),
     ("penalties", "paper"): Settings(
-        targets=(*USUAL_TARGETS, "signs"),
+        targets=("mixture", "pairs", "signs"),
         regularizers=(
             "input dropout",
             "activation dropout",
@@ -286,6 +294,14 @@ PRESETS = {
             "early stopping",
             *PENALTIES,
         ),
+        rates=(0.0625, 0.125, 0.25, 0.5),
+        coupled=(0.003, 0.01, 0.03, 0.1),
+        decoupled=(0.3, 1.0, 3.0, 10.0),
+        penalties=(0.1, 0.3, 1.0, 3.0),
+        gradients=(0.03, 0.1, 0.3),
+        pairs=(0.3, 1.0, 3.0, 10.0),
+        walsh=(0.03, 0.1, 0.3),
+        mixing=(0.2, 1.0, 4.0),
         data=(1,),
     ),
 }
@@ -326,7 +342,9 @@ def run(settings: Settings, context: Context) -> pd.DataFrame:
     whose rows say `where` ("half" and "quarter" of the total variance, "best" test error,
     "strength": at each), on which orders (in `order`), and at which strength, interpolated as
     the variances are. `bound` says that an order counts at 3 standard errors, so that the slope
-    itself is lower. `theory` is what it should be, where that is known. "none" is no regularizer.
+    itself is lower. `theory` is what it should be, where that is known. "error_ratio" is the test
+    error there, its logarithm interpolated likewise, over that of the same repeat without
+    regularizer. "none" is no regularizer.
     """
     s = settings
     tables = []
@@ -345,11 +363,11 @@ def task_of(name: str, s: Settings, context: Context) -> Task:
     samples = max((1, *s.data)) * (s.product_samples if name == "products" else s.samples)
     if name == "bike":
         return bike_task(context, samples=samples, repeats=s.repeats)
-    inputs: Inputs = Rademacher(dim=6)
+    inputs: Inputs = Rademacher(dim=DIMENSIONS["signs"])
     if name != "signs":
-        inputs = Uniform(-1.0, 1.0, dim={"noise": 25, "mixture": 6, "products": 3}[name])
-    orders = range(1, ORDERS[name] + 1)
-    subsets = dict.fromkeys(orders, 3) if name in ("mixture", "signs") else {}
+        inputs = Uniform(-1.0, 1.0, dim=DIMENSIONS[name])
+    orders = range(1, TRUE_ORDERS[name] + 1)
+    subsets = dict.fromkeys(orders, 3) if name in ("mixture", "signs", "pairs") else {}
     planted: list[Planted] = [
         PlantedInteractions(inputs, dict.fromkeys(orders, 1 / len(orders)), subsets, seed=seed)
         for seed in context.seeds(s.repeats)
@@ -359,7 +377,7 @@ def task_of(name: str, s: Settings, context: Context) -> Task:
         inputs,
         context,
         samples=samples,
-        noise={"noise": 1.0, "mixture": s.noise, "signs": s.noise, "products": 0.0}[name],
+        noise={"noise": 1.0, "products": 0.0}.get(name, s.noise),
         fresh=s.test_points,
     )
 
@@ -452,7 +470,13 @@ def _train(
         penalty = _relative(cell) if cell.penalty[0] else None
         seed = member_seed(context.seed, f"{name} {cell.regularizer} {cell.strength}")
         return ensemble, fit_in_a_loop(
-            ensemble, samples, penalty=penalty, mix=cell.mix, seed=seed, **how
+            ensemble,
+            samples,
+            penalty=penalty,
+            penalty_rows=HASHES if cell.penalty[0] == "walsh" else None,
+            mix=cell.mix,
+            seed=seed,
+            **how,
         )
     result = fit(
         ensemble,
@@ -519,6 +543,7 @@ def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
     errors = networks[networks["quantity"] == "test_error"]
     errors = errors.groupby(["steps", "regularizer", "strength"])["value"].mean()
     for (steps, repeat), rows in networks.groupby(["steps", "repeat"], sort=False):
+        own = rows[rows["quantity"] == "test_error"].set_index(["regularizer", "strength"])["value"]
         spectra = rows[rows["quantity"] == "variance"].set_index(["regularizer", "strength"])
         plain = _spectra(spectra.loc[[("none", 0.0)]])
         for name in dict.fromkeys(rows["regularizer"]):
@@ -531,16 +556,18 @@ def selectivities(networks: pd.DataFrame) -> Iterator[dict[str, object]]:
             law = [0.0, *(2 * math.log(1 - r) if known else math.nan for r in strengths)]
             best = strengths.index(errors[steps, name].idxmin()) + 1
             at = {place: reaches(path, part) for place, part in PLACES.items()} | {"best": best}
+            ratio = np.log([1.0, *(own[name, r] / own["none", 0.0] for r in strengths)])
             key = {"regularizer": name, "steps": steps, "repeat": repeat}
             places = [(place, where, math.nan) for place, where in at.items()]
             places[-1] = ("best", best, strengths[best - 1])
             places += [("strength", i, strength) for i, strength in enumerate(strengths, start=1)]
             for place, where, strength in places:
+                at_place = key | {"where": place, "strength": strength}
+                error = float(np.exp(np.interp(where, range(len(ratio)), ratio)))
+                yield at_place | {"quantity": "error_ratio", "value": error}
                 slope = selectivity(spectrum_at(path, where), plain, orders=orders)
-                yield key | {
+                yield at_place | {
                     "quantity": "selectivity",
-                    "where": place,
-                    "strength": strength,
                     "order": " ".join(map(str, orders)),
                     "value": float(slope.slope),
                     "standard_error": float(slope.standard_error),
@@ -560,8 +587,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     `slope` is the mean over repeats and `standard_error` its standard error, `measured` the root
     mean square of the repeats' own, which are of measuring a network alone. `orders` are those
     that slopes rest on, with the number of repeats where they differ; `repeats` is how many have
-    a slope. At the best test error, `strength` and `error_ratio`: the error over that without
-    regularizer, in means over repeats, so above 1 where no strength helps. `theory` is 2 log(1-r).
+    a slope. `error_ratio` is the mean over repeats of the test error there over that without
+    regularizer, ± `ratio_error`; at the best test error, whose `strength` is given, above 1 where
+    no strength helps. `theory` is 2 log(1-r).
     """
     keys = ["target", "steps", "regularizer", "where"]
     slopes = table[(table["quantity"] == "selectivity") & (table["where"] != "strength")]
@@ -577,10 +605,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             "strength": groups["strength"].first(),
         }
     )
-    errors = table[table["quantity"] == "test_error"]
-    errors = errors.groupby(["target", "steps", "regularizer", "strength"])["value"].mean()
-    plain = errors.xs(("none", 0.0), level=["regularizer", "strength"])
-    ratio = (errors / plain).rename("error_ratio")
-    out = out.join(ratio, on=["target", "steps", "regularizer", "strength"])
+    ratios = table[(table["quantity"] == "error_ratio") & (table["where"] != "strength")]
+    ratios = ratios.groupby(keys, sort=False)["value"]
+    out["error_ratio"], out["ratio_error"] = ratios.mean(), ratios.sem()
     out["theory"] = groups["theory"].mean()
     return out.reset_index()

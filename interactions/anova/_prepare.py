@@ -71,8 +71,7 @@ def prepare(
     settings = {"max_order": max_order, "budget": budget, "seed": seed}
     if surrogate:
         # Its errors may be far below a loose tolerance, and what is lost should not exceed them.
-        least = min(tolerance, LEAST_LOSS)
-        ready = _read(evaluate, FRUGAL, tolerance=least, **settings)
+        ready = _read(evaluate, FRUGAL, tolerance=min(tolerance, LEAST_LOSS), **settings)
         if ready is not None:
             return ready._replace(surrogate=True)
     return _read(evaluate, THOROUGH, tolerance=tolerance, **settings)._replace(surrogate=surrogate)
@@ -116,7 +115,7 @@ def _read(
         max_order=max_order,
         tolerance=tolerance,
         budget=spent,
-        sample=budget,
+        sample=max(budget - evaluate.evaluations - spent, BLOCKS),
         generator=generator,
         reading=reading,
     )

@@ -38,6 +38,8 @@ from ._curves import (
     first_knots,
     hat_moments,
     interpolate,
+    karhunen_loeve,
+    linear,
     read_curves,
     told_apart,
 )
@@ -47,19 +49,14 @@ from ._pilot import Look
 SEEN = 8
 """Points that carry the variance of an uneven function, on which every input has a knot."""
 UNEVEN_FAMILIES = 16
-"""Families by which an input's functions are checked, at most, where rare points carry much of the
-variance."""
+"""Families that check an input's functions, at most, where rare points carry much variance."""
 OUTSIDE = (4.0, 2.0, 1.0, 0.5, 0.25)
-"""Share of variance that all curves together may keep outside of the basis, in units of the
-tolerance. As a rule most of it is of high order and no loss to the orders that are measured, so
-the loosest comes first; the next is tried where the check finds that these would lose too much."""
+"""Share of variance that all curves may keep outside of the basis, in units of the tolerance: most
+of it is of high order. The loosest comes first, the next where a check finds too much lost."""
 MOST_OUTSIDE = 0.04
 """The same at most, at any tolerance: a whole order that is less might be missed."""
 OUTSIDE_AT_ORDER_1 = 1 / 16
-"""Factor on `OUTSIDE` at order 1, whose basis is larger because its functions cost little: an
-order-1 product is a single function."""
-NOTHING = 1e-10
-"""Share of variance that is taken for rounding."""
+"""Factor on `OUTSIDE` at order 1, whose products are single functions and cost little."""
 MOST_PRODUCTS = 2**18
 """Products of one order, at most: the noise of an estimate grows as the root of their number."""
 MOST_DEGREE = (12, 8, 6, 4)
@@ -215,7 +212,7 @@ def adapted(
             joint = (related - unrelated)[every, last].sum(dim=0)
             lost = lost + joint / RELATION ** (max_order - 1)
         left_out = torch.where(total > 0, lost / total, 0.0).cpu().numpy()
-        if left_out.mean() <= tolerance * reading.part:
+        if left_out.mean() <= max(tolerance * reading.part, _noise(kept[-1], max_order, sample)):
             break
     return Adapted(knots, values, kept, left_out)
 
@@ -253,10 +250,10 @@ def _choose(
         part = density_ratio(f, mass, look, bins, j) / curves
         f = f - torch.tensordot(mass, f, dims=1)
         moment = torch.einsum("abm,cbm,b,m->ac", f, f, part, look.share)
-        some, functions = _karhunen_loeve(moment, gram, reading.functions)
+        some, functions = karhunen_loeve(moment, gram, reading.functions)
         if not len(some) and len(grid) > 1:
             # An input that moves nothing has a function too, for orders that need one.
-            some, functions = moment.new_zeros(1), _linear(torch.as_tensor(grid).to(f), gram)
+            some, functions = moment.new_zeros(1), linear(torch.as_tensor(grid).to(f), gram)
         found.append((grid, some, functions))
     dim, size = inputs.dim, max(2, *(len(grid) for grid, _, _ in found))
     like = {"dtype": torch.float64, "device": evaluate.device}
@@ -273,25 +270,6 @@ def _choose(
             slope = (functions[-1] - functions[-2]) / (knots[j, g - 1] - knots[j, g - 2])
             values[j, g:, :q] = functions[-1] + slope * (knots[j, g:, None] - knots[j, g - 1])
     return knots, values, carried.cpu().numpy()
-
-
-def _karhunen_loeve(moment: Tensor, gram: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """The eigenfunctions of a moment [G, G]: what they carry [q], and their knot values [G, q]."""
-    values, vectors = torch.linalg.eigh(gram)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    carried, vectors = torch.linalg.eigh(root @ moment @ root)
-    exist = carried > NOTHING
-    carried, vectors = carried[exist].flip(0), vectors[:, exist].flip(1)
-    functions = (moment @ root @ vectors)[:, :most]
-    functions = functions - gram.sum(dim=0) @ functions
-    scale = (functions * (gram @ functions)).sum(dim=0).sqrt()
-    return carried[:most], functions / scale
-
-
-def _linear(grid: Tensor, gram: Tensor) -> Tensor:
-    """Knot values [G, 1] of the linear function of mean 0 and variance 1."""
-    line = grid - gram.sum(dim=0) @ grid
-    return (line / (line @ gram @ line).sqrt())[:, None]
 
 
 def _keep(
@@ -317,15 +295,20 @@ def _keep(
 
     length = 0
     while length < len(where):
-        noise = math.sqrt(2 * number_of_products(widths(length), order)) / sample
-        least = max(min(part * tolerance, MOST_OUTSIDE), part * noise)
-        if outside[np.arange(len(carried)), widths(length)].sum() <= least:
+        noise = part * _noise(widths(length).tolist(), order, sample)
+        lost = outside[np.arange(len(carried)), widths(length)].sum()
+        if lost <= max(min(part * tolerance, MOST_OUTSIDE), noise):
             break
         more = length + 1 + length // 16
         if number_of_products(widths(more), order) > MOST_PRODUCTS:
             break
         length = more
     return widths(length).tolist()
+
+
+def _noise(widths: list[int], order: int, sample: int) -> float:
+    """What an order's products add to its share, roughly, in a sample of so many points."""
+    return math.sqrt(2 * number_of_products(widths, order)) / sample
 
 
 def _at_least(widths: list[int], order: int, exist: np.ndarray) -> list[int]:

@@ -31,7 +31,7 @@ from ._limits import ended, most_in_memory, most_in_time, what_would_do
 from ._pairs import Sample, pair_means
 from ._prepare import PILOT, Prepared, draw, in_blocks, join, prepare
 from .basis import Basis, number_of_products, polynomials
-from .surrogate import FOLDS, LEAST_TRAINING, MOST_FIT, adjusted_pairs, fit_work
+from .surrogate import FOLDS, LEAST_TRAINING, MOST_FIT, adjusted_pairs, fit_work, fits_in
 
 BLOCKS_OF_SAMPLES = 32
 """Blocks of points that a user has, who may have few."""
@@ -128,10 +128,11 @@ def prepared_spectrum(
     if not look.total.any():
         return finished(spectrum, prepared.pilot)
     limits = {
-        "memory": most_in_memory(evaluate, basis, max_order, prepared.surrogate),
+        "memory": most_in_memory(evaluate, basis, max_order, surrogate=prepared.surrogate),
         "arithmetic": most_in_time(m, basis, max_order),
     }
     sample = Sample(*(a[:, :0] for a in prepared.pilot))
+    telling = 0.0
     while True:
         have = sample.x.shape[1]
         part = 1.0
@@ -141,6 +142,7 @@ def prepared_spectrum(
         if have:
             most = have if prepared.surrogate else have // 2
             wanted = min(max(wanted, have + have // GROWTH, have + 1), have + most + 1)
+        wanted = max(wanted, math.ceil(telling / BLOCKS))
         # The check afterwards takes a part.
         affordable = (budget - evaluate.evaluations - have * BLOCKS // CHECKED) * CHECKED
         limits["budget"] = have + max(affordable, 0) // (CHECKED + 1) // BLOCKS
@@ -154,12 +156,13 @@ def prepared_spectrum(
         telling = min(points_that_tell(spectrum.constant, look, sample), PILOT)
         if spectrum.converged and (spent or sample.x.shape[1] * BLOCKS >= telling):
             return finished(spectrum, sample)
-        needed = np.maximum(needed, telling)
         if spent:
             # Half as much again, for the need is rough, and what is not needed is not drawn.
             points = math.ceil(1.5 * max(needed[1] / BLOCKS, limits[limit]))
             size = {"points": points, "limits": limits, "budget": budget}
-            changes = what_would_do(evaluate, basis, max_order, prepared.surrogate, **size)
+            changes = what_would_do(
+                evaluate, basis, max_order, surrogate=prepared.surrogate, **size
+            )
             reason = ended(limit, changes, spectrum.share_standard_error, tolerance)
             return finished(replace(spectrum, reason=reason), sample)
 
@@ -183,11 +186,10 @@ def kernel_spectrum_from_samples(
     constant = values.std(dim=0).double().cpu().numpy() <= rounding
     basis = polynomials(inputs, max_order, sample=n * blocks)
     m = values.shape[1]
-    features = sum(sum(basis.widths(k)) for k in range(1, max_order + 1))
     surrogate = (
         n * blocks >= FOLDS * LEAST_TRAINING
         and fit_work(n * blocks, m, inputs.dim, max_order) <= MOST_FIT
-        and n * blocks * features * x.element_size() <= memory // 2
+        and fits_in(memory, sample, basis, max_order)
     )
     spectrum, _ = _spectrum(sample, basis, max_order, 1.0, memory, constant, surrogate)
     method = f"{_method(surrogate)} (degree {'/'.join(map(str, basis.degrees))} by order)"
@@ -256,7 +258,8 @@ def _spectrum_of_some(
     constant: np.ndarray,
     surrogate: bool,
 ) -> tuple[OrderSpectrum, np.ndarray]:
-    if surrogate:
+    # A pilot may be too large for one, samples are not.
+    if surrogate and fits_in(memory, sample, basis, max_order):
         pairs, both = adjusted_pairs(sample, basis, max_order, memory)
     else:
         orders = range(1, max_order + 1)

@@ -121,7 +121,7 @@ def _strongest(evaluate: Evaluator, order: int, count: int, budget: int, seed: i
     check = left // 4 if left // 4 >= 2 * BATCHES * (inputs.dim + 1) else 0
     limits = {
         "budget": (left - check) // BLOCKS,
-        "memory": most_in_memory(evaluate, basis, order),
+        "memory": most_in_memory(evaluate, basis, order, surrogate=False),
     }
     limit = min(limits, key=limits.__getitem__)
     sample = draw(evaluate, prepared, limits[limit])

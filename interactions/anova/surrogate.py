@@ -80,6 +80,12 @@ def pays(evaluate: Evaluator, max_order: int, seed: int) -> bool:
     return evaluate.pace >= dear
 
 
+def fits_in(memory: int, sample: Sample, basis: Basis, max_order: int) -> bool:
+    """Whether features of all orders at a sample's points take half of the memory at most."""
+    features = sum(sum(basis.widths(k)) for k in range(1, max_order + 1))
+    return features * sample.weight.numel() * sample.x.element_size() <= memory // 2
+
+
 class Surrogate(NamedTuple):
     """A sum of products of a basis' functions.
 

@@ -20,7 +20,7 @@ INITS = ("glorot_uniform", "torch")
 def member_seed(seed: int, purpose: str) -> int:
     """A seed of a member's own for one purpose, so that streams never overlap."""
     words = [int(seed), *purpose.encode()]
-    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]) >> 1
 
 
 def group_by_shape(sizes: Sequence[Sequence[int]]) -> dict[tuple[int, ...], list[int]]:

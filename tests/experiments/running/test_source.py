@@ -51,7 +51,8 @@ def test_the_source_is_that_of_the_experiment_and_all_it_imports(tmp_path, monke
 @pytest.mark.parametrize("name", discovery.NAMES)
 def test_a_question_rests_on_the_library_and_what_questions_share_alone(name: str) -> None:
     own = f"experiments.questions.{name}"
-    shared = ("experiments", "experiments.questions", "experiments.errors", "experiments.tasks")
+    shared = {"experiments", "experiments.questions"}
+    shared |= {f"experiments.{room}" for room in ("data_sets", "errors", "tasks")}
     running = {f"experiments.running.{room}" for room in ("context", "data", "store")}
     running |= {f"experiments.running.{room}" for room in ("documents", "download")}
     for module in sources(name).keys() - {own, *shared, "experiments.running", *running}:

@@ -51,7 +51,9 @@ def test_the_scale_of_a_function_is_none_of_its_shares(f, inputs, scale: float) 
     scaled = order_spectrum(lambda x: scale * f(x), inputs, max_order=3, method="exact")
     plain = order_spectrum(f, inputs, max_order=3, method="exact")
     np.testing.assert_allclose(scaled.share, plain.share, rtol=1e-6, atol=1e-9)
-    assert np.isfinite(scaled.share_standard_error).all()
+    # Of a function that is constant under the inputs, as an even one of signs, errors are unknown.
+    known = ~np.broadcast_to(plain.constant, scaled.share.shape)
+    assert np.isfinite(scaled.share_standard_error[known]).all()
 
 
 @pytest.mark.parametrize("scale", [1e-158, 1e-80, 1e80, 1e140])
