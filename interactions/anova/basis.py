@@ -63,9 +63,10 @@ MOST_DEGREE = (12, 8, 6, 4)
 """Highest degree of the polynomials at orders 1, 2, 3, and at every order above."""
 MOST_POLYNOMIALS = 2**16
 """Products of polynomials at one order, at most: degrees are lowered until there are fewer."""
-POLYNOMIAL_NOISE = 0.005
+POLYNOMIAL_NOISE = 0.0125
 """Standard error that the products of one order may add to a share, at most: degrees are lowered
-until the sample averages it out."""
+until the sample averages it out. It is what a default tolerance asks: fewer products lose more to
+what lies outside of them than they save in noise, of which surrogates take a part."""
 
 
 class Basis(Protocol):
