@@ -75,6 +75,16 @@ def with_left_out(spectrum: OrderSpectrum) -> OrderSpectrum:
     return replace(spectrum, standard_error=error, share_standard_error=share_error)
 
 
+def beyond(spectrum: OrderSpectrum) -> np.ndarray:
+    """As much as may lie above the orders or outside of a basis that was not read off, [m].
+
+    Unknown where the error is, and nothing where the function is constant.
+    """
+    doubt = 2 * spectrum.share_standard_error[..., -1]
+    above = np.maximum(spectrum.share[..., -1], 0.0)
+    return np.where(spectrum.constant, 0.0, np.minimum(above + doubt, 1.0))
+
+
 def doubted(
     spectrum: OrderSpectrum, look: Look, sample: Sample, route: Stability | None, tolerance: float
 ) -> OrderSpectrum:

@@ -21,6 +21,7 @@ from ..checks import check_tolerance, whole_number
 from ..inputs import Empirical, Inputs, Uniform, check_order
 from ..spectrum import OrderSpectrum
 from ._caveat import with_caveat
+from ._doubt import beyond
 from ._evaluate import DEFAULT_MEMORY
 from .kernel import BLOCKS_OF_SAMPLES, kernel_spectrum_from_samples
 from .measure import LEFT_OUT
@@ -131,8 +132,7 @@ def _judged(spectrum: OrderSpectrum, tolerance: float) -> OrderSpectrum:
     error = spectrum.share_standard_error
     doubt = 2 * error[..., -1]
     above = np.maximum(spectrum.share[..., -1], 0.0)
-    # Unknown where the error is, and nothing where the function is constant.
-    left_out = np.where(spectrum.constant, 0.0, np.minimum(above + doubt, 1.0))
+    left_out = beyond(spectrum)
     reached = (error <= tolerance).all(axis=-1) | spectrum.constant
     known = (above - doubt <= max(tolerance, LEFT_OUT)) | spectrum.constant
     reason = "" if np.all(reached) else "the points do not suffice for the tolerance"

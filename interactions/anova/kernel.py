@@ -25,12 +25,12 @@ from torch import Tensor
 from ..inputs import Inputs
 from ..spectrum import OrderSpectrum
 from ._array_mean import BLOCKS, ArrayMean, array_mean
-from ._doubt import doubted, points_that_tell, stability, with_left_out
+from ._doubt import beyond, doubted, points_that_tell, stability, with_left_out
 from ._evaluate import Evaluator
 from ._limits import ended, most_in_memory, most_in_time, what_would_do
 from ._pairs import Sample, pair_means
 from ._prepare import PILOT, Prepared, draw, in_blocks, join, prepare
-from .basis import Basis, number_of_products, polynomials
+from .basis import Basis, Polynomials, number_of_products, polynomials
 from .surrogate import FOLDS, LEAST_TRAINING, MOST_FIT, adjusted_pairs, fit_work, fits_in
 
 BLOCKS_OF_SAMPLES = 32
@@ -83,6 +83,7 @@ def surrogate_spectrum(
 
     A smaller pilot (2^11 points) and fewer curves choose the basis, unless the function is not
     smooth or rare points carry it, and a surrogate takes the noise out of the sample (`surrogate`).
+    From a budget that curves would use up, its basis is polynomials, as that of samples.
     """
     budget = default_budget(evaluate.inputs.dim) if budget is None else budget
     settings = {"max_order": max_order, "tolerance": tolerance, "budget": budget}
@@ -100,6 +101,7 @@ def prepared_spectrum(
     """The measurement, whose truth is the variance of each order inside of the basis."""
     m = evaluate.outputs or 1
     basis, look = prepared.basis, prepared.look
+    unread = isinstance(basis, Polynomials)
 
     def measure(sample: Sample) -> tuple[OrderSpectrum, np.ndarray]:
         constant = evaluate.is_constant(_second_moment(sample).mean(axis=1))
@@ -107,9 +109,12 @@ def prepared_spectrum(
             sample, basis, max_order, tolerance, evaluate.memory, constant, prepared.surrogate
         )
         evaluate.bar.reached(spectrum.share_standard_error, tolerance)
-        method = f"{_method(prepared.surrogate)} ({_products(basis, max_order)} products by order)"
+        of = " of polynomials" if unread else ""
+        method = (
+            f"{_method(prepared.surrogate)} ({_products(basis, max_order)} products{of} by order)"
+        )
         spectrum = replace(
-            spectrum, method=method, evaluations=evaluate.evaluations, left_out=basis.left_out
+            spectrum, method=method, evaluations=evaluate.evaluations, left_out=prepared.left_out
         )
         return spectrum, needed
 
@@ -119,7 +124,9 @@ def prepared_spectrum(
         if pairs >= BLOCKS:
             route = stability(evaluate, look, sample, pairs, prepared.generator)
         spectrum = replace(spectrum, evaluations=evaluate.evaluations)
-        if prepared.surrogate:
+        if unread:
+            spectrum = replace(spectrum, left_out=beyond(spectrum))
+        elif prepared.surrogate:
             spectrum = with_left_out(spectrum)
         spectrum = doubted(spectrum, look, sample, route, tolerance)
         return spectrum if evaluate.outputs is not None else spectrum.output(0)

@@ -246,7 +246,9 @@ def _monte_carlo_spectrum(
     least = least_evaluations(inputs.dim, max_order)
     # Of many functions a few may be rough: the result says of which, and the others are measured
     # for a small part of what differences of them all would cost.
-    if np.mean(prepared.basis.left_out) <= limit:
+    if np.isnan(prepared.left_out).all():
+        why = "a sample alone: a basis, or differences, would take more than the budget"
+    elif np.mean(prepared.left_out) <= limit:
         why = "kernel: one sample serves every function, and its basis leaves little out"
         if prepared.surrogate:
             why += "; evaluations take longer than fitting a surrogate"
