@@ -36,7 +36,7 @@ LEAST_LOSS = 0.01
 
 
 class Prepared(NamedTuple):
-    """What is settled before the sample is drawn, from points that are not used again.
+    """What is settled before the sample is drawn, from points that are not used again as a rule.
 
     Attributes
     ----------

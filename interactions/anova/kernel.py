@@ -138,7 +138,9 @@ def prepared_spectrum(
         "memory": most_in_memory(evaluate, basis, max_order, surrogate=prepared.surrogate),
         "arithmetic": most_in_time(m, basis, max_order),
     }
-    sample = Sample(*(a[:, :0] for a in prepared.pilot))
+    # No basis was read off the pilot: where its points are plain, they are as good as others.
+    again = unread and look.tilt is None
+    sample = prepared.pilot if again else Sample(*(a[:, :0] for a in prepared.pilot))
     telling = 0.0
     while True:
         have = sample.x.shape[1]
