@@ -67,6 +67,8 @@ POLYNOMIAL_NOISE = 0.0125
 """Standard error that the products of one order may add to a share, at most: degrees are lowered
 until the sample averages it out. It is what a default tolerance asks: fewer products lose more to
 what lies outside of them than they save in noise, of which surrogates take a part."""
+NOISE_OF_DEGREE_2 = 0.02
+"""The same for degree 2, without which products are monotone in every input, and lose most."""
 
 
 class Basis(Protocol):
@@ -105,12 +107,16 @@ def polynomials(inputs: Inputs, max_order: int, *, sample: int) -> Polynomials:
 
     Degree 2 at least up to order 2.
     """
-    most = min(MOST_POLYNOMIALS, (POLYNOMIAL_NOISE * sample) ** 2 / 2)
+
+    def fits(k: int, noise: float) -> int:
+        most = min(MOST_POLYNOMIALS, (noise * sample) ** 2 / 2)
+        return int((most / math.comb(inputs.dim, k)) ** (1 / k))
+
     degrees = []
     for k in range(1, max_order + 1):
-        fits = int((most / math.comb(inputs.dim, k)) ** (1 / k))
+        least = 2 if k <= 2 else max(1, min(2, fits(k, NOISE_OF_DEGREE_2)))
         highest = MOST_DEGREE[min(k, len(MOST_DEGREE)) - 1]
-        degrees.append(min(highest, max(fits, 2 if k <= 2 else 1)))
+        degrees.append(min(highest, max(fits(k, POLYNOMIAL_NOISE), least)))
     return Polynomials(inputs, degrees)
 
 
