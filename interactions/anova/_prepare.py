@@ -21,7 +21,7 @@ from ._pairs import Sample
 from ._pilot import Look, first_look
 from ._tilt import PLAIN
 from .basis import Basis, adapted, family_cost, polynomials
-from .surrogate import PROBE, pays
+from .surrogate import MOST_FIT, PROBE, fit_work, pays
 
 PILOT = 2**13
 """Points of the pilot, whose values centre the functions and plan the size of the sample."""
@@ -73,15 +73,18 @@ def prepare(
     """Draw the pilot and choose the basis, for a quarter and a third of the budget at most.
 
     A surrogate is prepared for with fewer evaluations; where it is None, only where it pays, or
-    where the budget allows nothing else.
+    where the budget allows nothing else and it takes seconds.
     """
     left, frugal = budget - evaluate.evaluations, _least(evaluate, FRUGAL)
+    settings = {"max_order": max_order, "budget": budget, "seed": seed}
     if surrogate is None:
         dear = left >= PROBE + frugal and pays(evaluate, max_order, seed)
+        work = fit_work(left, evaluate.outputs or 1, evaluate.inputs.dim, max_order)
+        if left < SUFFICES * frugal:
+            return _unread(evaluate, **settings, surrogate=dear or work <= MOST_FIT)
         surrogate = dear or left < _least(evaluate, THOROUGH)
-    settings = {"max_order": max_order, "budget": budget, "seed": seed}
-    if surrogate and left < SUFFICES * frugal:
-        return _unread(evaluate, **settings)
+    elif surrogate and left < SUFFICES * frugal:
+        return _unread(evaluate, **settings, surrogate=True)
     if surrogate:
         # Its errors may be far below a loose tolerance, and what is lost should not exceed them.
         ready = _read(evaluate, FRUGAL, tolerance=min(tolerance, LEAST_LOSS), **settings)
@@ -134,7 +137,9 @@ def _read(
     return Prepared(plan, look, basis, basis.left_out, generator)
 
 
-def _unread(evaluate: Evaluator, *, max_order: int, budget: int, seed: int) -> Prepared:
+def _unread(
+    evaluate: Evaluator, *, max_order: int, budget: int, seed: int, surrogate: bool
+) -> Prepared:
     """The same of a budget that reading a basis would use up: polynomials as a sample bears."""
     least = 2 * LEAST_POINTS
     if budget - evaluate.evaluations < least:
@@ -146,7 +151,7 @@ def _unread(evaluate: Evaluator, *, max_order: int, budget: int, seed: int) -> P
     look, plan, generator = _first_points(evaluate, FRUGAL_PILOT, budget, seed)
     basis = polynomials(evaluate.inputs, max_order, sample=budget - evaluate.evaluations)
     unknown = np.full(evaluate.outputs or 1, np.nan)
-    return Prepared(plan, look, basis, unknown, generator, surrogate=True)
+    return Prepared(plan, look, basis, unknown, generator, surrogate=surrogate)
 
 
 def _first_points(

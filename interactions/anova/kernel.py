@@ -141,14 +141,14 @@ def prepared_spectrum(
     # No basis was read off the pilot: where its points are plain, they are as good as others.
     again = unread and look.tilt is None
     sample = prepared.pilot if again else Sample(*(a[:, :0] for a in prepared.pilot))
-    telling = 0.0
+    telling, begun = 0.0, False
     while True:
         have = sample.x.shape[1]
         part = 1.0
         if prepared.surrogate:
-            part = NEXT_PART if have else FIRST_PART
+            part = NEXT_PART if begun else FIRST_PART
         wanted = max(math.ceil(part * needed[0] / BLOCKS), 4)
-        if have:
+        if begun:
             most = have if prepared.surrogate else have // 2
             wanted = min(max(wanted, have + have // GROWTH, have + 1), have + most + 1)
         wanted = max(wanted, math.ceil(telling / BLOCKS))
@@ -159,6 +159,7 @@ def prepared_spectrum(
         more = min(wanted, limits[limit]) - have
         if more > 0:
             sample = join([sample, draw(evaluate, prepared, more)])
+        begun = True
         spectrum, needed = measure(sample)
         spent = sample.x.shape[1] >= limits[limit]
         # A sample that is small because its noise is may be too small to tell so.

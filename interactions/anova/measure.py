@@ -101,14 +101,16 @@ def order_spectrum(
         function; "kernel" is Monte Carlo with a few functions per input, far cheaper, also for
         many functions at once, but what they leave out counts as above max_order (`left_out`
         bounds it); "surrogate" is the kernel with most of its noise taken out by a fit to a part of
-        the points (unbiased too): a third of the evaluations or less, for more arithmetic;
+        the points (unbiased too): a third of the evaluations or less, for more arithmetic; from a
+        budget too small to choose functions its functions are polynomials, and `left_out` is as
+        much as lies above max_order or outside of them;
         "distillation" is the paper's way, boosted trees, to compare with (biased, no
         standard error). "auto" reads a tree ensemble's own trees where they are all of the function
         (`tree_spectrum`), takes "exact" where a grid of 2^20 points fits budget and memory
         (5 inputs, 20 of two values each) and converges, else "kernel" where it leaves out no more
         than the tolerance (or .01), else "differences" where the budget allows. In place
         of the kernel it takes "surrogate" where evaluations, which it times, are so slow that those
-        saved take twice as long as the fits: runs that are timed otherwise may differ, and the
+        saved take twice as long as the fits, or the budget is small: runs that are timed otherwise may differ, and the
         result's `method` says which it was.
     tolerance : float
         Standard error of the shares at which sampling stops.
