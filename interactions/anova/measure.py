@@ -110,8 +110,8 @@ def order_spectrum(
         (5 inputs, 20 of two values each) and converges, else "kernel" where it leaves out no more
         than the tolerance (or .01), else "differences" where the budget allows. In place
         of the kernel it takes "surrogate" where evaluations, which it times, are so slow that those
-        saved take twice as long as the fits, or the budget is small: runs that are timed otherwise may differ, and the
-        result's `method` says which it was.
+        saved take twice as long as the fits, or where the budget is small: runs that are timed
+        otherwise may differ, and the result's `method` says which it was.
     tolerance : float
         Standard error of the shares at which sampling stops.
     budget : int, optional
