@@ -45,7 +45,7 @@ from tests.benchmarks.peer_functions import CASES, ORDERS, Counted, Function, by
 from tests.benchmarks.peer_methods import METHODS, on_tensors
 
 TABLE = Path(__file__).with_name("peers.csv")
-BUDGETS = (250, 1000, 4000, 16_000, 32_000)
+BUDGETS = (250, 1000, 4000, 16_000)
 TOLD = 4000
 """The budget that the page tells of."""
 SECONDS_OF_FIVE = 30
