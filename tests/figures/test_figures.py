@@ -28,6 +28,7 @@ from figures import (
     learning_curves,
     newsgroups,
     order_penalty,
+    peers,
     published,
     pure_noise,
     regularizers,
@@ -899,6 +900,25 @@ def test_errors_by_order_are_drawn_at_the_least_test_error() -> None:
     assert heights == pytest.approx([0.225, 0.675, 0.125, 0.375] * 2)
     widths = error_by_order.draw(table.assign(part="widths"))
     assert list(widths) == ["error_by_order"]
+
+
+def test_errors_of_peers_are_drawn_against_evaluations_and_seconds() -> None:
+    rows = [
+        {"function": f, "method": m, "budget": b, "evaluations": b - 7, "cpu_seconds": b / 500}
+        | {"error": None if m.startswith("GPJax") else 10 / b}
+        for f in ("a network", "another")
+        for m in ("this package, surrogate", "GPJax, orthogonal additive kernel")
+        for b in (4000, 1000)
+    ]
+    axes = peers.draw(pd.DataFrame(rows)).axes
+    assert [ax.get_title() for ax in axes] == ["a network", "another", "", ""]
+    for ax, costs in ((axes[0], [993, 3993]), (axes[3], [2, 8])):
+        # What has no error has no line, and no place in the legend.
+        (line,) = ax.lines
+        assert line.get_label() == "this package, surrogate"
+        assert line.get_xdata().tolist() == costs
+        assert line.get_ydata().tolist() == pytest.approx([0.01, 0.0025])
+        assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
 
 
 def test_ranks_and_ratios_to_dropout_are_means_over_tables_and_the_control_is_a_cross() -> None:
