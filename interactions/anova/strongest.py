@@ -130,7 +130,7 @@ def _strongest(evaluate: Evaluator, order: int, count: int, budget: int, seed: i
     table = tables[-1]
     table["share"] = table["variance"] / total if total > 0 else np.nan
     found = table.nlargest(count, "variance").reset_index(drop=True)
-    found.attrs["left_out"] = float(basis.left_out[0])
+    found.attrs["left_out"] = float(prepared.left_out[0])
     found.attrs["limit"] = limit
     if check:
         seen = np.zeros(inputs.dim)
