@@ -133,4 +133,6 @@ def _lagrange(nodes: np.ndarray, x: np.ndarray) -> np.ndarray:
     hit = difference == 0
     terms = weights / np.where(hit, 1.0, difference)
     terms = np.where(hit.any(axis=1, keepdims=True), hit, terms)
-    return terms / terms.sum(axis=1, keepdims=True)
+    total = terms.sum(axis=1, keepdims=True)
+    # Far outside of the nodes it may cancel to nothing, where no weights are right.
+    return terms / np.where(total == 0, 1.0, total)
