@@ -41,7 +41,7 @@ from ..tasks import Task, answers, bike_task, dropout_at, planted_task
 
 QUESTION = "Which orders of networks' errors are bias, which variance, and what takes each?"
 DATA = ("bike_sharing",)
-MOST = 0.9
+PART_OF_MEAN = 0.9
 """Part of their mean that networks are compared with where the truth is not known."""
 ORDERS = {"noise": 3, "mixture": 4, "bike": 2}
 """Targets, and the orders told apart."""
@@ -273,7 +273,7 @@ def _measured(
         return measured(target).to_frame()
     # What networks differ in is the same whatever they are compared with. Their mean takes most out
     # that is common to them; all of it would leave the mean an error of nothing but rounding.
-    table = measured(lambda x: MOST * models(x.to(models.flat)).mean(dim=1)).to_frame()
+    table = measured(lambda x: PART_OF_MEAN * models(x.to(models.flat)).mean(dim=1)).to_frame()
     gaps = answers(models, task.fresh.to(models.flat)).cpu() - task.truth
     square = gaps.double().square().mean(dim=0)
     row = {"order": "all", "quantity": "test_error", "value": square.mean().item()}

@@ -68,7 +68,7 @@ POLYNOMIAL_NOISE = 0.0125
 until the sample averages it out. It is what a default tolerance asks: fewer products lose more to
 what lies outside of them than they save in noise, of which surrogates take a part."""
 NOISE_OF_DEGREE_2 = 0.02
-"""The same for degree 2, without which products are monotone in every input, and lose most."""
+"""The same for degree 2, without which products are linear in every input, and lose most."""
 
 
 class Basis(Protocol):

@@ -249,11 +249,11 @@ def _monte_carlo_spectrum(
     # Of many functions a few may be rough: the result says of which, and the others are measured
     # for a small part of what differences of them all would cost.
     if np.isnan(prepared.left_out).all():
-        why = "a sample alone: a basis, or differences, would take more than the budget"
+        why = "a sample alone: to read a basis would take too much of the budget"
     elif np.mean(prepared.left_out) <= limit:
         why = "kernel: one sample serves every function, and its basis leaves little out"
         if prepared.surrogate:
-            why += "; evaluations take longer than fitting a surrogate"
+            why += "; evaluations are slow, or few, and a surrogate makes up for it"
     elif least > (DIFFERENCES_BUDGET if budget is None else budget - evaluate.evaluations):
         why = (
             f"kernel, though its basis may leave out more than {limit:.2g}: differences need "

@@ -48,7 +48,7 @@ def test_no_more_is_spent_than_the_budget_and_the_answer_says_what_was_done() ->
 
 def test_auto_measures_so_too_and_says_why() -> None:
     spectrum = measured(method="auto")
-    assert spectrum.reason.startswith("a sample alone: a basis, or differences, would take more")
+    assert spectrum.reason.startswith("a sample alone: to read a basis would take too much")
     assert spectrum.share.tolist() == measured().share.tolist()
 
 
