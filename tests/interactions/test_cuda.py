@@ -1,0 +1,265 @@
+"""On a GPU everything says what it says on a CPU; skipped without one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from interactions import (
+    Dropout,
+    Empirical,
+    FirstRise,
+    MaskedStream,
+    MLPEnsemble,
+    Normal,
+    OrderPenalty,
+    Rademacher,
+    Samples,
+    Stream,
+    Uniform,
+    error_by_order,
+    fit,
+    order_spectrum,
+    order_spectrum_from_samples,
+    sweep_rates,
+)
+from interactions.anova import (
+    interaction_terms,
+    mean_order,
+    strongest_interactions,
+    subset_variances,
+    superset_index,
+)
+from interactions.networks.graphs import Recorded
+
+DEVICE = "cuda"
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+LAWS = {
+    "uniform": Uniform(-1.0, 1.0, dim=5),
+    "normal": Normal(dim=5),
+    "bits": Rademacher(dim=5),
+    "rows": Empirical(torch.randn(200, 5, generator=torch.Generator().manual_seed(1)).double()),
+}
+
+
+def network(dim: int = 5, outputs: int = 1, seed: int = 0) -> nn.Module:
+    """A wide network whose parts of every order are worth measuring."""
+    generator = torch.Generator().manual_seed(seed)
+    net = nn.Sequential(nn.Linear(dim, 64), nn.Tanh(), nn.Linear(64, 64), nn.ReLU())
+    net.append(nn.Linear(64, outputs))
+    for p in net.parameters():
+        p.data = torch.randn(p.shape, generator=generator) / (p.shape[-1] ** 0.5) * 1.5
+    return net.eval()
+
+
+def both(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A model on the CPU, and a copy on the GPU."""
+    return model, copy.deepcopy(model).to(DEVICE)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("method", ["auto", "exact", "kernel", "differences", "surrogate"])
+def test_spectra_of_a_module_are_those_of_the_cpu(law: str, method: str) -> None:
+    here, there = both(network(outputs=2))
+    options = {"method": method, "tolerance": 0.02, "seed": 3}
+    cpu = order_spectrum(here, LAWS[law], **options)
+    gpu = order_spectrum(there, LAWS[law], **options)
+    assert gpu.method == cpu.method
+    # The same points, and so the same answers but for the rounding of float32.
+    np.testing.assert_allclose(gpu.share, cpu.share, atol=1e-4)
+    np.testing.assert_allclose(gpu.standard_error, cpu.standard_error, rtol=0.02, atol=1e-5)
+
+
+def test_a_callable_is_measured_on_the_device_asked_for() -> None:
+    seen = set()
+
+    def product(x: torch.Tensor) -> torch.Tensor:
+        seen.add(x.device.type)
+        return x[:, 0] * x[:, 1] + x[:, 2]
+
+    found = order_spectrum(product, Uniform(-1.0, 1.0, dim=12), device=DEVICE, tolerance=0.02)
+    assert seen == {torch.device(DEVICE).type}
+    assert np.all(np.abs(found.share[:2] - [0.75, 0.25]) < 4 * found.share_standard_error[:2])
+
+
+def test_convolutions_are_measured_to_more_than_ten_bits() -> None:
+    # Convolutions use TF32 unless told not to: ten bits, and other ones in batches of other sizes.
+    class Convolved(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3))
+            self.head = nn.Linear(32 * 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(torch.relu(self.net(x.reshape(-1, 1, 6, 6))).flatten(1))[:, 0]
+
+    torch.manual_seed(0)
+    here, there = both(Convolved().eval())
+    law = Uniform(-1.0, 1.0, dim=36)
+    options = {"method": "kernel", "tolerance": 0.05, "max_order": 2, "seed": 0}
+    cpu, gpu = order_spectrum(here, law, **options), order_spectrum(there, law, **options)
+    np.testing.assert_allclose(
+        gpu.variance, cpu.variance, rtol=1e-3, atol=1e-5 * cpu.variance.sum()
+    )
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda f, law: mean_order(f, law, seed=1).mean_order,
+        lambda f, law: superset_index(f, law, [(0, 1), (1, 2, 3)], seed=1)["variance"],
+        lambda f, law: list(subset_variances(f, law).values()),
+        lambda f, law: strongest_interactions(f, law, seed=1).sort_values("subset")["share"],
+        lambda f, law: interaction_terms(f, law, max_order=3, count=3),
+    ],
+    ids=["mean order", "superset index", "subset variances", "strongest", "terms"],
+)
+def test_other_answers_are_those_of_the_cpu(ask: Callable) -> None:
+    here, there = (ask(model, LAWS["uniform"]) for model in both(network()))
+    if isinstance(here, list) and isinstance(here[0], tuple):
+        assert there == here
+    else:
+        np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-4)
+
+
+DATA = {
+    "samples": lambda dev: Samples(X.to(dev), Y.to(dev), batch_size=16),
+    "all rows": lambda dev: Samples(X.to(dev), Y.to(dev)),
+    "stream": lambda dev: Stream(Uniform(-1.0, 1.0, dim=4), lambda x: x[:, 0] * x[:, 1], 32, 0.1),
+}
+X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+Y = torch.randn(64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("data", DATA)
+def test_training_draws_the_same_on_every_device(data: str, optimizer: str) -> None:
+    found = []
+    for device in ("cpu", DEVICE):
+        ensemble = MLPEnsemble(
+            (4, 16, 16, 1),
+            seeds=[0, 1, 2],
+            dropout=[Dropout(), Dropout(inputs=0.25), Dropout(hidden=0.5)],
+            device=device,
+            dtype=torch.float64,
+        )
+        options = {"optimizer": optimizer, "weight_decay": [0.0, 0.01, 0.1]}
+        fit(ensemble, DATA[data](device), steps=20, learning_rate=1e-2, **options)
+        found.append(ensemble(X.double().to(device)).detach().cpu())
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-8)
+
+
+def test_a_batch_of_networks_is_each_network_alone() -> None:
+    def trained(seeds: list[int]) -> torch.Tensor:
+        ensemble = MLPEnsemble(
+            (4, 16, 1),
+            seeds=seeds,
+            dropout=Dropout(hidden=0.25),
+            device=DEVICE,
+            dtype=torch.float64,
+        )
+        penalty = OrderPenalty(Uniform(-1.0, 1.0, dim=4), rho=0.5)
+        data = Samples(X.to(DEVICE), Y.to(DEVICE), batch_size=16)
+        fit(ensemble, data, steps=30, learning_rate=1e-2, order_penalty=penalty)
+        return ensemble(X.double().to(DEVICE)).detach()
+
+    together = trained([5, 6, 7])
+    for i, seed in enumerate((5, 6, 7)):
+        torch.testing.assert_close(trained([seed])[:, 0], together[:, i], rtol=1e-8, atol=1e-10)
+
+
+def test_networks_stop_where_they_stop_on_the_cpu() -> None:
+    steps = []
+    for device in ("cpu", DEVICE):
+        ensemble = MLPEnsemble((4, 16, 1), seeds=[0, 1], device=device, dtype=torch.float64)
+        data = Samples(X.to(device), Y.to(device), batch_size=8)
+        result = fit(ensemble, data, steps=200, learning_rate=3e-2, stop=FirstRise(every=5))
+        steps.append(result.steps.cpu().tolist())
+    assert steps[0] == steps[1]
+
+
+def test_masked_streams_draw_the_same_on_every_device() -> None:
+    found = []
+    for device in ("cpu", DEVICE):
+        ensemble = MLPEnsemble(
+            (4, 8, 1), seeds=[0, 1], dropout=Dropout(inputs=0.5), device=device, dtype=torch.float64
+        )
+        law = Uniform(-1.0, 1.0, dim=4)
+        stream = MaskedStream(law, lambda x, kept: (x * kept).sum(dim=-1), batch_size=16)
+        fit(ensemble, stream, steps=10, learning_rate=1e-2)
+        found.append(ensemble(X.double().to(device)).detach().cpu())
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_penalty_and_its_gradient_are_those_of_the_cpu(fresh: bool) -> None:
+    found = []
+    for model in both(network().double()):
+        device = next(model.parameters()).device
+        penalty = OrderPenalty(LAWS["uniform"], rho=0.5, fresh=fresh)
+        torch.manual_seed(0)
+        x = LAWS["uniform"].sample(4096, generator=4).to(device)
+        value = penalty(model, x)
+        value.backward()
+        assert value.device.type == device.type
+        found.append(value.item())
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+    # Draws may be other ones there, of 4,096 rows each.
+    assert found[1] == pytest.approx(found[0], rel=0.1)
+
+
+def test_the_error_by_order_is_that_of_the_cpu() -> None:
+    found = []
+    for device in ("cpu", DEVICE):
+        ensemble = MLPEnsemble((4, 16, 1), seeds=[0, 1, 2, 3], device=device)
+        fit(ensemble, Samples(X.to(device), Y.to(device)), steps=20, learning_rate=1e-2)
+        law = Uniform(-1.0, 1.0, dim=4)
+        found.append(error_by_order(ensemble, lambda x: x[:, 0] * x[:, 1], law, max_order=3))
+    for of in ("error", "bias", "variance"):
+        a, b = (getattr(f, of) for f in found)
+        np.testing.assert_allclose(b, a, atol=1e-3 * found[0].test_error)
+
+
+def test_labels_and_samples_may_lie_on_the_gpu() -> None:
+    law = LAWS["uniform"]
+    x = law.sample(2000, generator=0)
+    y = x[:, 0] * x[:, 1] + x[:, 2]
+    cpu = order_spectrum_from_samples(x, y, law, max_order=2)
+    gpu = order_spectrum_from_samples(x.to(DEVICE), y.to(DEVICE), law, max_order=2)
+    np.testing.assert_allclose(gpu.share, cpu.share, atol=1e-6)
+    here, there = both(network())
+    a = error_by_order([here, here], y, law, x=x)
+    b = error_by_order([there, there], y.to(DEVICE), law, x=x.to(DEVICE))
+    np.testing.assert_allclose(b.error, a.error, atol=1e-4 * a.test_error)
+
+
+def test_rates_of_anyones_module_are_swept_on_the_gpu() -> None:
+    def factory(rate: float) -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(rate), nn.Linear(8, 1)).to(
+            DEVICE
+        )
+
+    sweep = sweep_rates(
+        factory, X.to(DEVICE), Y.to(DEVICE), rates=[0.0, 0.5], seeds=range(3), epochs=5
+    )
+    assert len(sweep.runs) >= 6
+
+
+def test_a_recorded_function_follows_its_arguments() -> None:
+    total = torch.zeros(3, device=DEVICE)
+
+    def add(values: torch.Tensor, none: None, factor: float) -> None:
+        assert none is None
+        total.add_(values, alpha=factor)
+
+    recorded, expected = Recorded(add), torch.zeros(3)
+    for k in range(5):
+        recorded(torch.full((3,), float(k), device=DEVICE), None, 2.0)
+        expected += 2.0 * k
+        torch.testing.assert_close(total.cpu(), expected)
