@@ -348,6 +348,13 @@ def amplitudes(values: Tensor, effect: Tensor) -> Tensor:
     return centred @ values / (centred @ centred)
 
 
+def even_points(inputs: Inputs, count: int, *, seed: int) -> Tensor:
+    """Points [n, d] of the inputs, float64, spread evenly (scrambled Sobol; best 2^k of them)."""
+    engine = torch.quasirandom.SobolEngine(inputs.dim, scramble=True, seed=seed)
+    u = engine.draw(count, dtype=torch.float64) + 2.0**-31  # within their cells: never 0
+    return inputs.expand(inputs.quantile(u, torch.arange(inputs.dim)))
+
+
 def boosted_trees(ensemble: MLPEnsemble, x: Tensor, max_order: int) -> OrderSpectrum:
     """The released measurement of every network, on the points x [E, n, d] of its own data set."""
     variances = []

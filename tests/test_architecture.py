@@ -29,6 +29,7 @@ LIBRARY = {
     "theory": {"inputs", "dropout", "spectrum", "planted"},
     "comparison": {"spectrum", "printing", "saving", "plots"},
     "checks": set(),
+    "precision": set(),
     "progress": set(),
     "models": {"arrays", "inputs"},
     "anova": {
@@ -36,6 +37,7 @@ LIBRARY = {
         "checks",
         "inputs",
         "models",
+        "precision",
         "progress",
         "spectrum",
         "printing",
@@ -44,7 +46,7 @@ LIBRARY = {
     },
     "penalty": {"inputs", "spectrum"},
     "networks": {"inputs", "dropout", "penalty", "printing"},
-    "error": {"arrays", "inputs", "printing", "saving", "plots", "anova"},
+    "error": {"arrays", "inputs", "precision", "printing", "saving", "plots", "anova"},
     "rate_sweep": {"inputs", "dropout", "progress", "anova", "printing", "saving"},
 }
 LIBRARY = {

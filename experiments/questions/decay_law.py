@@ -37,7 +37,7 @@ from interactions.planted import Product, sine
 from interactions.theory import amplitude, best_predictor, dilated, survival
 
 from ..running.context import Context
-from ..tasks import amplitudes, answers
+from ..tasks import amplitudes, answers, even_points
 
 QUESTION = "How much of an order-k effect does a network trained with input dropout keep?"
 FREQUENCY = 2.5
@@ -172,9 +172,11 @@ def _drawn(target: Product) -> Callable[[Tensor, Tensor], Tensor]:
 def _amplitudes(
     ensemble: MLPEnsemble, target: Product, inputs: Uniform, points: int, context: Context
 ) -> np.ndarray:
-    """How much of the target every member holds, on fresh points."""
-    generator = torch.Generator(context.device).manual_seed(context.seed)
-    x = inputs.sample(points, generator=generator, dtype=torch.float32)
+    """How much of the target every member holds.
+
+    All are measured at the same points, so what these get wrong would not show in their spread.
+    """
+    x = even_points(inputs, points, seed=context.seed).to(context.device, torch.float32)
     g = answers(ensemble, x, chunk=2**13).double()
     return amplitudes(g - g.mean(dim=0), target(x.double())).cpu().numpy()
 

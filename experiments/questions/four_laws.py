@@ -43,7 +43,7 @@ from interactions.theory import (
 )
 
 from ..running.context import Context
-from ..tasks import amplitudes
+from ..tasks import amplitudes, even_points
 
 QUESTION = "Which law does each use of (1-r)^k follow: masking, noise, training, fits, gradients?"
 SQUARE = Factor(lambda x: x**2)
@@ -360,8 +360,7 @@ def _trained(
         schedule="cosine",
         progress=advance,
     )
-    generator = torch.Generator(context.device).manual_seed(context.seed)
-    x = inputs.sample(2**14, generator=generator, dtype=torch.float32)
+    x = even_points(inputs, 2**14, seed=context.seed).to(context.device, torch.float32)
     with torch.no_grad():
         g = ensemble(x).double()
     kept = amplitudes(g - g.mean(dim=0), target(x.double()))

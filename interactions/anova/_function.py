@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..inputs import Inputs
 from ..models import Adapted, Estimator
+from ..precision import full_float32
 
 WHOLE = 256
 """Points whose expanded columns are looked at for integers."""
@@ -92,7 +93,7 @@ def call(
     """
     own = x.to(form.dtype, copy=copy or form.array)
     version = own._version
-    with torch.set_grad_enabled(form.gradients):
+    with torch.set_grad_enabled(form.gradients), full_float32():
         given = own.cpu().numpy() if form.array else own
         out = function(given if form.frame is None else form.frame(given))
     changed = own._version != version

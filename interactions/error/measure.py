@@ -30,6 +30,7 @@ from ..anova.basis import polynomials
 from ..anova.from_samples import check_points
 from ..arrays import numbers
 from ..inputs import Inputs, check_order
+from ..precision import full_float32
 from .result import QUANTITIES, ErrorByOrder
 
 BLOCKS = 32
@@ -336,7 +337,7 @@ def _answers(models: Model | Sequence[Model]) -> Model:
         raise ValueError("needs at least one model")
 
     def answers(x: Tensor) -> Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), full_float32():
             return torch.cat([_asked(model, x).reshape(len(x), -1) for model in every], dim=1)
 
     return answers

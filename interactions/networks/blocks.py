@@ -106,6 +106,7 @@ class Block:
             self._penalty_gradient = torch.empty_like(parameters)
             self._penalty_views = layer_views(self._penalty_gradient, e.sizes)
             self._strength = plan.penalties.strength[self.index].to(parameters)[..., None]
+            self._form = self._penalty.form(parameters)
         self._watched = None if plan.watched is None else plan.watched.whole(self.members)
         on_cpu = parameters.device.type == "cpu"
         # Without anything random, what the rule computes is the forward pass of the next step.
@@ -201,7 +202,7 @@ class Block:
         scratch, views = self._penalty_scratch, self._penalty_views
         passed = forward(compared, self._in_eval, scratch)
         answers = passed.outputs.unflatten(1, (-1, counts.shape[1]))
-        derivative = penalty.derivative(answers, counts).flatten(1, 2)
+        derivative = penalty.derivative(answers, counts, self._form).flatten(1, 2)
         backward(derivative * self._strength, passed, self._in_eval, views, scratch)
         self._gradient.add_(self._penalty_gradient)
 

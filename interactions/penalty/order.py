@@ -169,18 +169,24 @@ class OrderPenalty:
             redrawn = redrawn[..., owners]
         return torch.where(redrawn, other, x), weight
 
+    def form(self, like: Tensor) -> Tensor:
+        """The quadratic form in a row's answers, [C, C], of another tensor's type and device."""
+        return torch.as_tensor(self.differences.form).to(like)
+
     def value(self, answers: Tensor, weight: Tensor) -> Tensor:
         """Weighted mean over rows and outputs of the quadratic form in answers [C, n, m]."""
         # The form does not see what all corners share, which would cost digits.
         apart = answers - answers[:1]
-        form = torch.as_tensor(self.differences.form).to(answers)
-        squares = (apart * torch.tensordot(form, apart, dims=1)).sum(dim=0)
+        squares = (apart * torch.tensordot(self.form(answers), apart, dims=1)).sum(dim=0)
         return (weight[:, None] * squares).mean()
 
-    def derivative(self, answers: Tensor, weight: Tensor) -> Tensor:
-        """The gradient of `value` by the answers of B members, [B, C, n, m], weights [B, n]."""
+    @staticmethod
+    def derivative(answers: Tensor, weight: Tensor, form: Tensor) -> Tensor:
+        """The gradient of `value` by the answers of B members, [B, C, n, m], weights [B, n].
+
+        It is given the form, for a recorded graph must not copy from the CPU.
+        """
         apart = answers - answers[:, :1]
-        form = torch.as_tensor(self.differences.form).to(answers)
         scale = weight[:, None, :, None] * (2 / (answers.shape[2] * answers.shape[3]))
         return torch.einsum("cd,bdnm->bcnm", form, apart) * scale
 

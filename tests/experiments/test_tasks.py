@@ -16,7 +16,7 @@ from experiments.questions import learning_curves, pure_noise, weight_decay
 from experiments.running.context import Context
 from experiments.running.data import bike_sharing
 from experiments.running.shards import split
-from interactions import MLPEnsemble, OrderSpectrum, Samples, Uniform, fit
+from interactions import MLPEnsemble, Normal, OrderSpectrum, Samples, Uniform, fit
 from interactions.planted import PlantedInteractions, Product, SumOfProducts, covariance
 from interactions.theory import amplitude, dilated
 
@@ -148,6 +148,28 @@ def test_sampled_amplitudes_are_those_theory_knows() -> None:
     assert found[1].item() == pytest.approx(3)
     other = tasks.amplitudes(x[:, :1] - x[:, 1:], effect(x))
     assert other.item() == pytest.approx(0, abs=0.01)
+
+
+def test_what_networks_share_by_their_points_is_small_at_even_points() -> None:
+    inputs = Uniform(-1.0, 1.0, dim=5)
+    effect = Product((0, 1), scale=3.0)
+    # A network that holds .5 of the effect, and as much of another that is orthogonal to it.
+    network = lambda x: 0.5 * effect(x) + 0.5 * Product((1, 2), scale=3.0)(x)  # noqa: E731
+
+    def off(x: torch.Tensor) -> float:
+        values = network(x)
+        return abs(tasks.amplitudes((values - values.mean())[:, None], effect(x)).item() - 0.5)
+
+    even = [off(tasks.even_points(inputs, 2**14, seed=seed)) for seed in range(5)]
+    drawn = [off(inputs.sample(2**14, generator=seed)) for seed in range(5)]
+    assert max(even) < 1e-4
+    assert np.mean(drawn) > 1e-3
+    first, second = (tasks.even_points(inputs, 2**10, seed=3) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.shape == (2**10, 5)
+    unbounded = tasks.even_points(Normal(dim=3), 2**14, seed=0)
+    assert unbounded.isfinite().all()
+    assert abs(unbounded.var() - 1) < 1e-3
 
 
 def test_shares_by_boosted_trees_are_of_the_first_three_orders(monkeypatch) -> None:

@@ -1,4 +1,8 @@
-"""On a GPU everything says what it says on a CPU; skipped without one."""
+"""On a GPU everything says what it says on a CPU; skipped without one.
+
+What is drawn at random on the device is drawn by its own generator: those answers agree within
+their errors. The rest agrees within rounding.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,11 @@ from interactions import (
     MLPEnsemble,
     Normal,
     OrderPenalty,
+    Patience,
     Rademacher,
     Samples,
     Stream,
+    Tolerance,
     Uniform,
     error_by_order,
     fit,
@@ -35,7 +41,10 @@ from interactions.anova import (
     subset_variances,
     superset_index,
 )
+from interactions.anova._evaluate import Evaluator
+from interactions.networks import blocks
 from interactions.networks.graphs import Recorded
+from interactions.penalty import weights_for_survival, weights_from_order
 
 DEVICE = "cuda"
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -71,9 +80,8 @@ def test_spectra_of_a_module_are_those_of_the_cpu(law: str, method: str) -> None
     cpu = order_spectrum(here, LAWS[law], **options)
     gpu = order_spectrum(there, LAWS[law], **options)
     assert gpu.method == cpu.method
-    # The same points, and so the same answers but for the rounding of float32.
-    np.testing.assert_allclose(gpu.share, cpu.share, atol=1e-4)
-    np.testing.assert_allclose(gpu.standard_error, cpu.standard_error, rtol=0.02, atol=1e-5)
+    error = np.hypot(gpu.share_standard_error, cpu.share_standard_error)
+    assert np.all(np.abs(gpu.share - cpu.share) < 4 * error + 1e-5)
 
 
 def test_a_callable_is_measured_on_the_device_asked_for() -> None:
@@ -104,16 +112,20 @@ def test_convolutions_are_measured_to_more_than_ten_bits() -> None:
     law = Uniform(-1.0, 1.0, dim=36)
     options = {"method": "kernel", "tolerance": 0.05, "max_order": 2, "seed": 0}
     cpu, gpu = order_spectrum(here, law, **options), order_spectrum(there, law, **options)
-    np.testing.assert_allclose(
-        gpu.variance, cpu.variance, rtol=1e-3, atol=1e-5 * cpu.variance.sum()
-    )
+    error = np.hypot(gpu.standard_error, cpu.standard_error)
+    assert np.all(np.abs(gpu.variance - cpu.variance) < 4 * error)
+    x = law.sample(64, generator=0, dtype=torch.float32)
+    exact = copy.deepcopy(here).double()(x.double())
+    bar = 2e-5 * exact.std()
+    measured = Evaluator(there, law, seed=0)
+    assert ((measured(x.to(DEVICE)) + measured.offset)[:, 0].cpu() - exact).abs().max() < bar
 
 
 @pytest.mark.parametrize(
     "ask",
     [
         lambda f, law: mean_order(f, law, seed=1).mean_order,
-        lambda f, law: superset_index(f, law, [(0, 1), (1, 2, 3)], seed=1)["variance"],
+        lambda f, law: superset_index(f, law, [(0, 1), (1, 2, 3)], seed=1)["share"],
         lambda f, law: list(subset_variances(f, law).values()),
         lambda f, law: strongest_interactions(f, law, seed=1).sort_values("subset")["share"],
         lambda f, law: interaction_terms(f, law, max_order=3, count=3),
@@ -125,7 +137,7 @@ def test_other_answers_are_those_of_the_cpu(ask: Callable) -> None:
     if isinstance(here, list) and isinstance(here[0], tuple):
         assert there == here
     else:
-        np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(there, here, rtol=0.03, atol=0.01)
 
 
 DATA = {
@@ -138,21 +150,55 @@ Y = torch.randn(64, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-@pytest.mark.parametrize("data", DATA)
-def test_training_draws_the_same_on_every_device(data: str, optimizer: str) -> None:
+def test_training_without_anything_random_is_that_of_the_cpu(optimizer: str) -> None:
     found = []
     for device in ("cpu", DEVICE):
-        ensemble = MLPEnsemble(
-            (4, 16, 16, 1),
-            seeds=[0, 1, 2],
-            dropout=[Dropout(), Dropout(inputs=0.25), Dropout(hidden=0.5)],
-            device=device,
-            dtype=torch.float64,
-        )
+        ensemble = MLPEnsemble((4, 16, 16, 1), seeds=[0, 1, 2], device=device, dtype=torch.float64)
+        data = Samples(X.double().to(device), Y.double().to(device))
         options = {"optimizer": optimizer, "weight_decay": [0.0, 0.01, 0.1]}
-        fit(ensemble, DATA[data](device), steps=20, learning_rate=1e-2, **options)
+        fit(ensemble, data, steps=20, learning_rate=1e-2, **options)
         found.append(ensemble(X.double().to(device)).detach().cpu())
-    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(found[1], found[0], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("dropout", [Dropout(inputs=0.25), Dropout(hidden=0.5)], ids=["in", "hid"])
+def test_recorded_training_is_training_step_by_step(
+    data: str, dropout: Dropout, monkeypatch
+) -> None:
+    def trained() -> torch.Tensor:
+        ensemble = MLPEnsemble(
+            (4, 16, 16, 1), seeds=[0, 1, 2], dropout=dropout, device=DEVICE, dtype=torch.float64
+        )
+        options = {"learning_rate": 1e-2, "input_noise": 0.1}
+        fit(ensemble, DATA[data](DEVICE), steps=20, **options)
+        return ensemble(X.double().to(DEVICE)).detach()
+
+    recorded = trained()
+    monkeypatch.setattr(blocks, "Recorded", lambda function: function)
+    torch.testing.assert_close(trained(), recorded, rtol=1e-9, atol=1e-12)
+
+
+PENALTIES = {
+    "noise sensitivity": {"rho": 0.25},
+    "from order 2": {"weights": weights_from_order(2)},
+    "survival": {"weights": weights_for_survival(0.5, 3)},
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_order_penalties_leave_on_the_gpu_what_they_leave_on_the_cpu(name: str) -> None:
+    law = Uniform(-1.0, 1.0, dim=4)
+    kept = []
+    for device in ("cpu", DEVICE):
+        ensemble = MLPEnsemble((4, 32, 32, 1), seeds=range(6), device=device)
+        target = Stream(law, lambda x: 3 * x[:, 0] * x[:, 1] + x[:, 2] * 3**0.5, 256)
+        penalty = OrderPenalty(law, **PENALTIES[name])
+        options = {"learning_rate": 5e-3, "schedule": "cosine", "order_penalty": penalty}
+        fit(ensemble, target, steps=800, **options)
+        kept.append(order_spectrum(ensemble, law, max_order=2).variance[:, :2])
+    error = np.hypot(*(v.std(axis=0) for v in kept)) / 6**0.5
+    assert np.all(np.abs(kept[0].mean(axis=0) - kept[1].mean(axis=0)) < 4 * error + 0.01)
 
 
 def test_a_batch_of_networks_is_each_network_alone() -> None:
@@ -178,23 +224,33 @@ def test_networks_stop_where_they_stop_on_the_cpu() -> None:
     steps = []
     for device in ("cpu", DEVICE):
         ensemble = MLPEnsemble((4, 16, 1), seeds=[0, 1], device=device, dtype=torch.float64)
-        data = Samples(X.to(device), Y.to(device), batch_size=8)
+        data = Samples(X.double().to(device), Y.double().to(device))
         result = fit(ensemble, data, steps=200, learning_rate=3e-2, stop=FirstRise(every=5))
         steps.append(result.steps.cpu().tolist())
     assert steps[0] == steps[1]
 
 
-def test_masked_streams_draw_the_same_on_every_device() -> None:
-    found = []
+@pytest.mark.parametrize("rule", [Patience, Tolerance])
+def test_other_rules_stop_on_the_gpu_too(rule: type) -> None:
+    steps = []
     for device in ("cpu", DEVICE):
-        ensemble = MLPEnsemble(
-            (4, 8, 1), seeds=[0, 1], dropout=Dropout(inputs=0.5), device=device, dtype=torch.float64
-        )
-        law = Uniform(-1.0, 1.0, dim=4)
-        stream = MaskedStream(law, lambda x, kept: (x * kept).sum(dim=-1), batch_size=16)
-        fit(ensemble, stream, steps=10, learning_rate=1e-2)
-        found.append(ensemble(X.double().to(device)).detach().cpu())
-    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-8)
+        data = Samples(X.double().to(device), Y.double().to(device))
+        stop = Tolerance(0.05) if rule is Tolerance else Patience(data, patience=3, least=1e-4)
+        ensemble = MLPEnsemble((4, 16, 1), seeds=[0, 1], device=device, dtype=torch.float64)
+        result = fit(ensemble, data, steps=500, learning_rate=1e-2, stop=stop)
+        steps.append(result.steps.cpu().tolist())
+    assert steps[0] == steps[1]
+
+
+def test_masked_streams_teach_what_is_shown() -> None:
+    ensemble = MLPEnsemble((2, 32, 1), seeds=[0, 1], dropout=Dropout(inputs=0.5), device=DEVICE)
+    law = Uniform(-1.0, 1.0, dim=2)
+    stream = MaskedStream(law, lambda x, kept: 2 * (x * kept).sum(dim=-1), 256, by_importance=True)
+    fit(ensemble, stream, steps=1000, learning_rate=5e-3, schedule="cosine")
+    x = law.sample(256, generator=0, dtype=torch.float32).to(DEVICE)
+    # Inverted dropout: kept inputs are doubled in training, so at test time half is left.
+    gap = ensemble(x).detach() - x.sum(dim=1, keepdim=True)
+    assert gap.square().mean().sqrt().item() < 0.05
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -223,7 +279,7 @@ def test_the_error_by_order_is_that_of_the_cpu() -> None:
         found.append(error_by_order(ensemble, lambda x: x[:, 0] * x[:, 1], law, max_order=3))
     for of in ("error", "bias", "variance"):
         a, b = (getattr(f, of) for f in found)
-        np.testing.assert_allclose(b, a, atol=1e-3 * found[0].test_error)
+        np.testing.assert_allclose(b, a, atol=0.02 * found[0].test_error)
 
 
 def test_labels_and_samples_may_lie_on_the_gpu() -> None:

@@ -27,7 +27,15 @@ def test_networks_know_inputs_dropout_and_printing_and_the_measurement_points_an
     assert knows("networks") == {"inputs", "dropout", "penalty", "printing"}
     assert knows("penalty") == {"inputs", "spectrum"}
     results = {"spectrum", "printing", "saving", "plots"}
-    assert knows("anova") == {"arrays", "checks", "inputs", "models", "progress", *results}
+    assert knows("anova") == {
+        "arrays",
+        "checks",
+        "inputs",
+        "models",
+        "precision",
+        "progress",
+        *results,
+    }
 
 
 @pytest.mark.parametrize(

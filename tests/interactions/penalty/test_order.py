@@ -159,7 +159,7 @@ def test_the_written_out_derivative_is_that_of_autograd(name) -> None:
     points, weight = penalty.points(None, uniforms, torch.tensor(0.3).double())
     answers = torch.randn(len(points), 7, 2, dtype=torch.float64, requires_grad=True)
     (wanted,) = torch.autograd.grad(penalty.value(answers, weight), answers)
-    found = penalty.derivative(answers.detach()[None], weight[None])[0]
+    found = penalty.derivative(answers.detach()[None], weight[None], penalty.form(answers))[0]
     torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
 
 
