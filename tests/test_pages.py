@@ -34,6 +34,7 @@ SHELL = [
 ]
 MODULE = re.compile(r"(?:\S*python|\S*python3) -m (\S+)(.*)")
 TOOLS = {"build", "mypy", "pdoc"}
+EXTRAS = {"ruff", "dask"}
 """Modules of a page's commands that its reader installs for them."""
 OWN = {"README.md", "EXTENDING.md", "interactions/README.md", "experiments/tutorial/README.md"}
 """Pages with code of their own tests, below or in test_extending.py."""
@@ -74,6 +75,8 @@ def test_a_command_is_one_that_there_is(page: str, line: str) -> None:
         assert line.startswith((".venv/bin/pip", "pip install")), line
         return
     module, rest = found[1], shlex.split(found[2])
+    if module in EXTRAS:
+        pytest.importorskip(module, reason=f"{module} is an extra")
     assert module in TOOLS or importlib.util.find_spec(module) is not None, line
     if module != "experiments":
         return

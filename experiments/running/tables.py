@@ -60,6 +60,9 @@ def infer(text: str) -> pd.DataFrame:
     texts = pd.read_csv(io.StringIO(text), dtype=str)
     for name, column in texts.items():
         known = column.dropna()
+        if table[name].dtype == "float64":
+            # Before pandas 3.1 its own parser is off by a last digit.
+            table[name] = column.map(float).astype("float64")
         if 0 < len(known) < len(column) and known.str.fullmatch(WHOLE).all():
             table[name] = column
     return table

@@ -146,12 +146,13 @@ def _judged(spectrum: OrderSpectrum, tolerance: float) -> OrderSpectrum:
 
 
 def _tensor(values: object, name: str) -> Tensor:
-    """Numbers of any kind as a float tensor, which keeps the precision and the device it has."""
+    """Numbers of any kind as a float tensor on the CPU, which keeps the precision it has."""
     if callable(values) or isinstance(values, str):
         what = "a function" if callable(values) else repr(values)
         raise TypeError(
             f"{name} must be an array of numbers, got {what}: order_spectrum measures a function"
         )
+    values = values.detach().cpu() if isinstance(values, Tensor) else values
     if np.iscomplexobj(values) or (isinstance(values, Tensor) and values.is_complex()):
         raise TypeError(
             f"{name} must be real numbers, got complex ones: give real and imaginary part as two "

@@ -76,7 +76,8 @@ def pays(evaluate: Evaluator, max_order: int, seed: int) -> bool:
     work = fit_work(TYPICAL_SAMPLE, evaluate.outputs or 1, evaluate.inputs.dim, max_order)
     dear = 2 * ROUNDS * work / SPEED / SAVED
     if evaluate.pace >= dear:
-        evaluate(evaluate.inputs.sample(PROBE, generator=seed, dtype=evaluate.dtype))
+        x = evaluate.inputs.sample(PROBE, generator=seed, dtype=evaluate.dtype)
+        evaluate(x.to(evaluate.device))
     return evaluate.pace >= dear
 
 

@@ -79,7 +79,8 @@ def test_spectra_of_a_module_are_those_of_the_cpu(law: str, method: str) -> None
     options = {"method": method, "tolerance": 0.02, "seed": 3}
     cpu = order_spectrum(here, LAWS[law], **options)
     gpu = order_spectrum(there, LAWS[law], **options)
-    assert gpu.method == cpu.method
+    # How many functions a basis takes depends on what is drawn.
+    assert gpu.method.split(" (")[0] == cpu.method.split(" (")[0]
     error = np.hypot(gpu.share_standard_error, cpu.share_standard_error)
     assert np.all(np.abs(gpu.share - cpu.share) < 4 * error + 1e-5)
 
@@ -128,16 +129,20 @@ def test_convolutions_are_measured_to_more_than_ten_bits() -> None:
         lambda f, law: superset_index(f, law, [(0, 1), (1, 2, 3)], seed=1)["share"],
         lambda f, law: list(subset_variances(f, law).values()),
         lambda f, law: strongest_interactions(f, law, seed=1).sort_values("subset")["share"],
-        lambda f, law: interaction_terms(f, law, max_order=3, count=3),
     ],
-    ids=["mean order", "superset index", "subset variances", "strongest", "terms"],
+    ids=["mean order", "superset index", "subset variances", "strongest"],
 )
 def test_other_answers_are_those_of_the_cpu(ask: Callable) -> None:
     here, there = (ask(model, LAWS["uniform"]) for model in both(network()))
-    if isinstance(here, list) and isinstance(here[0], tuple):
-        assert there == here
-    else:
-        np.testing.assert_allclose(there, here, rtol=0.03, atol=0.01)
+    np.testing.assert_allclose(there, here, rtol=0.03, atol=0.01)
+
+
+def test_the_terms_of_a_sum_of_products_are_found() -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        return x[:, 0] * x[:, 1] + 2 * x[:, 2] * x[:, 3] * x[:, 4]
+
+    found = interaction_terms(function, LAWS["uniform"], max_order=3, device=DEVICE)
+    assert found == [(0, 1), (2, 3, 4)]
 
 
 DATA = {

@@ -89,6 +89,7 @@ def test_boosted_trees_have_shares_of_three_orders_at_their_epochs(data_dir) -> 
 
 def test_runs_without_xgboost_have_shards_of_their_own(monkeypatch) -> None:
     paper = bike_share.PRESETS["released", "paper"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     assert [s.tree_epochs for s in bike_share.shards(paper)] == [paper.tree_epochs] * 2
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     without = bike_share.shards(paper)

@@ -140,7 +140,7 @@ def test_a_picture_holds_errors_shares_and_what_ties() -> None:
     left, right = drawn
     (bars,) = left.containers
     line, _, (whiskers,) = bars
-    assert line.get_ydata() == pytest.approx(table["error"])
+    assert [*line.get_ydata()] == pytest.approx(table["error"].tolist())
     heights = [np.ptp(segment[:, 1]) for segment in whiskers.get_segments()]
     assert heights == pytest.approx(2 * table["error_se"])
     (rings,) = [line for line in left.lines if "best" in str(line.get_label())]
