@@ -889,15 +889,15 @@ def test_errors_by_order_are_drawn_at_the_least_test_error() -> None:
     pictures = error_by_order.draw(table)
     assert list(pictures) == ["error_by_order", "error_by_order_training"]
     (ax,) = pictures["error_by_order"].axes
-    labels = [label.get_text() for label in ax.get_xticklabels()]
-    assert labels == [
-        "none, bias",
-        "none, variance",
-        "input dropout 0.1, bias",
-        "input dropout 0.1, variance",
-    ]
-    heights = [bar.get_height() for bar in ax.patches]
-    assert heights == pytest.approx([0.225, 0.675, 0.125, 0.375] * 2)
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["none", "input dropout 0.1"]
+    # Variance of order 1, then of those above, then the biases, hatched: the error without the
+    # mean's, which has no order.
+    longs = [bar.get_width() for bar in ax.patches]
+    assert longs == pytest.approx([0.675, 0.375] * 2 + [0.225, 0.125] * 2)
+    starts = [bar.get_x() for bar in ax.patches]
+    assert starts == pytest.approx([0, 0, 0.675, 0.375, 1.35, 0.75, 1.575, 0.875])
+    assert [bool(bar.get_hatch()) for bar in ax.patches] == [False] * 4 + [True] * 4
     widths = error_by_order.draw(table.assign(part="widths"))
     assert list(widths) == ["error_by_order"]
 
