@@ -68,3 +68,37 @@ def test_the_order_penalty_leaves_what_is_asked_of_every_order_on_three_targets(
     assert (means["reached"] - means["asked"])[dropped & sines].min() > 0.2
     survival = sines & means["profile"].str.startswith("survival")
     assert (means["reached"] - means["asked"])[survival].abs().max() < 0.03
+
+
+def errors_by_order() -> pd.DataFrame:
+    table = pd.read_csv(
+        STORED / "error_by_order-controlled-paper" / "table.csv", dtype={"order": str}
+    )
+    return table[(table["part"] == "regularizers") & (table["target"] != "bike")]
+
+
+def test_errors_of_all_orders_sum_to_the_test_error() -> None:
+    table = errors_by_order()
+    keys = ["target", "regularizer", "strength", "steps"]
+    orders = table[table["quantity"] == "error"].groupby(keys)["value"].sum()
+    whole = table[table["quantity"] == "test_error"].set_index(keys)
+    gap = (orders - whole["value"]).abs() / whole["standard_error"]
+    assert len(gap) == 2 * 19 * 4
+    assert gap.max() < 2
+
+
+def test_of_noise_all_error_is_variance_and_penalties_spare_the_orders_below() -> None:
+    table = errors_by_order()
+    last = table[(table["steps"] == table["steps"].max()) & (table["quantity"] == "bias")]
+    z = (last["value"] / last["standard_error"]).abs()
+    # A hundred biases are nothing: one or two are three errors away by chance.
+    assert (z[last["target"] == "noise"] < 3).mean() > 0.97
+    mixture = last[last["target"] == "mixture"].assign(z=z).set_index(["regularizer", "order"])
+    for name, spared, taken in (
+        ("order penalty from 2", ["1"], ["2", "3", "4"]),
+        ("order penalty from 3", ["1"], ["3", "4"]),
+    ):
+        for order in spared:
+            assert (mixture.loc[(name, order), "z"] < 3).all()
+        for order in taken:
+            assert (mixture.loc[(name, order), "z"] > 3).all()
