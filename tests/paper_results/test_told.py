@@ -102,3 +102,15 @@ def test_of_noise_all_error_is_variance_and_penalties_spare_the_orders_below() -
             assert (mixture.loc[(name, order), "z"] < 3).all()
         for order in taken:
             assert (mixture.loc[(name, order), "z"] > 3).all()
+
+
+def test_wider_networks_have_less_bias_then_more_variance_and_no_peak() -> None:
+    path = STORED / "error_by_order-controlled-paper" / "table.csv"
+    table = pd.read_csv(path, dtype={"order": str})
+    table = table[(table["part"] == "widths") & table["order"].isin(["3", "4", ">4"])]
+    error = table.groupby(["quantity", "width"])["value"].sum()
+    bias, variance = error["bias"], error["variance"]
+    assert bias[4] > bias[8] > bias[16] > 1.5 * bias[32]
+    assert variance[32] < variance[128] < variance[256] < variance[512]
+    # Parameters are as many as the thousand samples at 6 + 1 + 1 a unit, and 1: 125 units.
+    assert 8 * 125 + 1 == pytest.approx(1000, abs=8)
