@@ -6,12 +6,11 @@
     python -m tests.benchmarks.peers --renew            its picture and the table of the page, too
 
 Peers come with pip install "interactions[xgboost,peers]"; those that are absent are left out. All
-of it takes half an hour on two cores, as estimated from the processor's seconds. Every run is a row
-of peers.csv; what failed, was refused or not run is a row that says so. An error is the root mean
-square, over seeds and the orders that a method tells, of its shares against the truth: a closed
-form, or of a network the mean of mixed differences and of a long run of this package
-(`peer_functions`), with its standard error. Seconds are of the processor, whatever else the machine
-does; importing a peer is not among them.
+of it takes half an hour on two cores. Every run is a row of peers.csv; what failed, was refused or
+not run is a row that says so. An error is the root mean square, over seeds and the orders that a
+method tells, of its shares against the truth: a closed form, or of a network the mean of mixed
+differences and of a long run of this package (`peer_functions`), with its standard error. Seconds
+are of the processor, whatever else the machine does; importing a peer is not among them.
 """
 
 from __future__ import annotations
@@ -138,10 +137,14 @@ def is_there(module: str) -> bool:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The table; a note that is not there is "", a number NaN."""
+    """The table, by function; a note that is not there is "", a number NaN."""
     text = ("function", "method", "note")
     rows = pd.read_csv(path, comment="#", dtype=dict.fromkeys(text, str))
-    return rows.fillna(dict.fromkeys(text, ""))
+    rows = rows.fillna(dict.fromkeys(text, ""))
+    places = {name: place for place, name in enumerate(CASES)}
+    return rows.sort_values(
+        "function", key=lambda names: names.map(places), kind="stable", ignore_index=True
+    )
 
 
 def shares(values: np.ndarray, kind: str) -> dict[str, float]:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.questions import adaptive, regularizers
+from experiments.questions import adaptive, error_by_order, regularizers
+from interactions import MLPEnsemble
 from paper_results import STORED
 from paper_results.told import results
 
@@ -112,5 +113,6 @@ def test_wider_networks_have_less_bias_then_more_variance_and_no_peak() -> None:
     bias, variance = error["bias"], error["variance"]
     assert bias[4] > bias[8] > bias[16] > 1.5 * bias[32]
     assert variance[32] < variance[128] < variance[256] < variance[512]
-    # Parameters are as many as the thousand samples at 6 + 1 + 1 a unit, and 1: 125 units.
-    assert 8 * 125 + 1 == pytest.approx(1000, abs=8)
+    settings = error_by_order.Settings()
+    parameters = MLPEnsemble((6, 125, 1), seeds=[0]).flat.shape[1]
+    assert parameters == pytest.approx(settings.samples, abs=8)
