@@ -22,6 +22,8 @@ def full_float32() -> Iterator[None]:
     except RuntimeError:
         # Since torch 2.9 every kind of operation has a setting of its own, and where these were
         # used, those for all kinds together cannot be read any more.
+        before = None
+    if before is None:
         with _full_float32_of_every_kind():
             yield
         return

@@ -34,8 +34,9 @@ SHELL = [
 ]
 MODULE = re.compile(r"(?:\S*python|\S*python3) -m (\S+)(.*)")
 TOOLS = {"build", "mypy", "pdoc"}
-EXTRAS = {"ruff", "dask"}
 """Modules of a page's commands that its reader installs for them."""
+EXTRAS = {"ruff", "dask"}
+"""Modules that requirements.txt brings, and a library's own environment may lack."""
 OWN = {"README.md", "EXTENDING.md", "interactions/README.md", "experiments/tutorial/README.md"}
 """Pages with code of their own tests, below or in test_extending.py."""
 

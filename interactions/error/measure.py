@@ -116,8 +116,8 @@ def error_by_order(
         raise ValueError("labels need the rows they belong to: x=")
     rows, labels = (
         torch.as_tensor(numbers(a, name, finite=True) if not isinstance(a, Tensor) else a)
-        .double()
         .cpu()
+        .double()
         for a, name in ((x, "x"), (target, "target"))
     )
     return _from_rows(answers, rows, labels, inputs, row_weights, max_order, seed)
@@ -186,7 +186,7 @@ def _from_rows(
     if row_weights is None:
         check_points(x, inputs, [*range(inputs.dim)])
     else:
-        weight = torch.as_tensor(row_weights).double().flatten().cpu()
+        weight = torch.as_tensor(row_weights).cpu().double().flatten()
         if weight.shape != y.flatten().shape or not (torch.isfinite(weight) & (weight > 0)).all():
             raise ValueError("row_weights must be a positive number for each row")
         weight = weight / weight.mean()

@@ -43,7 +43,6 @@ from interactions.anova import (
 )
 from interactions.anova._evaluate import Evaluator
 from interactions.networks import blocks
-from interactions.networks.graphs import Recorded
 from interactions.penalty import weights_for_survival, weights_from_order
 
 DEVICE = "cuda"
@@ -259,7 +258,7 @@ def test_masked_streams_teach_what_is_shown() -> None:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_the_penalty_and_its_gradient_are_those_of_the_cpu(fresh: bool) -> None:
+def test_the_penalty_is_that_of_the_cpu_and_has_a_gradient(fresh: bool) -> None:
     found = []
     for model in both(network().double()):
         device = next(model.parameters()).device
@@ -309,18 +308,5 @@ def test_rates_of_anyones_module_are_swept_on_the_gpu() -> None:
     sweep = sweep_rates(
         factory, X.to(DEVICE), Y.to(DEVICE), rates=[0.0, 0.5], seeds=range(3), epochs=5
     )
-    assert len(sweep.runs) >= 6
-
-
-def test_a_recorded_function_follows_its_arguments() -> None:
-    total = torch.zeros(3, device=DEVICE)
-
-    def add(values: torch.Tensor, none: None, factor: float) -> None:
-        assert none is None
-        total.add_(values, alpha=factor)
-
-    recorded, expected = Recorded(add), torch.zeros(3)
-    for k in range(5):
-        recorded(torch.full((3,), float(k), device=DEVICE), None, 2.0)
-        expected += 2.0 * k
-        torch.testing.assert_close(total.cpu(), expected)
+    assert len(sweep.runs) == 2 * 3
+    assert np.isfinite(sweep.to_frame()["error"]).all()
